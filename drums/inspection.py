@@ -1,0 +1,65 @@
+"""What the pipeline sees in a file: its bars, segments and windows, or why it was left out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from drums.kit import combinations_of
+from drums.midi import Reason, RejectedError
+from drums.windows import Song, read_song
+
+WINDOW_BARS = (2, 16)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in one file; `reason` and `detail` are empty where it gives windows, the rest where it does not."""
+
+    path: str
+    song: Song | None = None
+    reason: str = ""
+    detail: str = ""
+
+    def windows(self, bars: int) -> list[list[int]]:
+        """The combinations of each distinct window, in order of appearance."""
+        return combinations_of(self.song.windows(bars)).tolist() if self.song else []
+
+    def as_dict(self, *, with_windows: bool) -> dict:
+        """For JSON: path, then song, bars, segments (bars of each) and windows, or reason and detail."""
+        if self.song is None:
+            return {"path": self.path, "reason": self.reason, "detail": self.detail}
+        windows = {str(bars): self.windows(bars) for bars in WINDOW_BARS}
+        counts = {bars: len(combinations) for bars, combinations in windows.items()}
+        return {
+            "path": self.path,
+            "song": self.song.id,
+            "bars": self.song.bars,
+            "segments": self.song.segments.tolist(),
+            "windows": counts,
+            **({"combinations": windows} if with_windows else {}),
+        }
+
+    def __str__(self) -> str:
+        if self.song is None:
+            return f"{self.path}: left out: {self.reason} ({self.detail})"
+        windows = ", ".join(f"{len(self.windows(bars))} windows of {bars} bars" for bars in WINDOW_BARS)
+        return f"{self.path}: {self.song.bars} bars in {len(self.song.segments)} segments; {windows}"
+
+
+def inspect(paths: Iterable[str]) -> Iterator[Inspection]:
+    """One Inspection a file, in the order of the paths."""
+    for path in paths:
+        yield inspect_file(path)
+
+
+def inspect_file(path: str) -> Inspection:
+    """What the pipeline sees in one file."""
+    try:
+        with open(path, "rb") as file:
+            song = read_song(file.read())
+        if song.segments.max() < min(WINDOW_BARS):
+            raise RejectedError(Reason.TOO_SHORT, f"no segment has {min(WINDOW_BARS)} bars")
+    except RejectedError as rejection:
+        return Inspection(path, reason=rejection.reason, detail=rejection.detail)
+    except OSError as error:
+        return Inspection(path, reason=Reason.UNREADABLE, detail=error.strerror)
+    return Inspection(path, song)
