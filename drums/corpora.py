@@ -25,24 +25,31 @@ _FREEDOOM_LICENSE = Path(__file__).with_name("freedoom_license.txt")
 
 
 def midi_files(path: str | os.PathLike) -> list[str]:
-    """The MIDI files in a folder and the folders below it, sorted; a file is itself. Links to folders are not followed.
+    """The MIDI files in a folder and the folders below it, sorted; a file is itself, whatever its name.
 
     Raises InputError where the path is not there or holds no MIDI file.
     """
     path = os.fspath(path)
-    if not os.path.lexists(path):
+    if not os.path.exists(path):
         raise InputError(f"{path}: there is no such file or folder")
     if not os.path.isdir(path):
         return [path]
-    found = sorted(
+    found = find_midi(path)
+    if not found:
+        raise InputError(f"{path}: the folder holds no MIDI file (no name ends in {' or '.join(MIDI_SUFFIXES)})")
+    return found
+
+
+def find_midi(path: str) -> list[str]:
+    """The MIDI files at a path, which may be none, sorted. Links to folders are not followed: they may lead in circles."""
+    if not os.path.isdir(path):
+        return [path] if path.lower().endswith(MIDI_SUFFIXES) else []
+    return sorted(
         os.path.join(folder, name)
         for folder, _, names in os.walk(path)
         for name in names
         if name.lower().endswith(MIDI_SUFFIXES)
     )
-    if not found:
-        raise InputError(f"{path}: the folder holds no MIDI file (no name ends in {' or '.join(MIDI_SUFFIXES)})")
-    return found
 
 
 def fetch_freedoom(into: Path) -> Path:

@@ -1,0 +1,74 @@
+"""What MidiExampleGen counts, from Beam's workers to the artifact and to the sentence of a refusal."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from apache_beam.metrics import Metrics, MetricsFilter
+
+from drums.errors import InputError
+from drums.midi import Reason
+
+_NAMESPACE = "MidiExampleGen"
+
+
+def _increment(name: str) -> None:
+    Metrics.counter(_NAMESPACE, name).inc()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counters by name: files, songs, windows, `rejected <reason>` files, `windows in <split>`."""
+
+    by_name: dict[str, int]
+
+    @staticmethod
+    def count_file(path):
+        _increment("files")
+        return path
+
+    @staticmethod
+    def count_song(song_id):
+        _increment("songs")
+        return song_id
+
+    @staticmethod
+    def count_window(window):
+        _increment("windows")
+        return window
+
+    @staticmethod
+    def count_rejected(reason):
+        _increment(f"rejected {reason}")
+
+    @staticmethod
+    def count_split(example, split):
+        _increment(f"windows in {split}")
+        return example
+
+    @classmethod
+    def of(cls, result) -> Self:
+        """The counters of a finished Beam pipeline; those that nothing was counted by are 0."""
+        counters = result.metrics().query(MetricsFilter().with_namespace(_NAMESPACE))["counters"]
+        zero = {"files": 0, "songs": 0, "windows": 0} | {f"rejected {reason}": 0 for reason in Reason}
+        return cls(zero | {counter.key.metric.name: counter.result for counter in counters})
+
+    def as_properties(self) -> dict[str, int]:
+        """By names with underscores for spaces, as properties of an artifact have them."""
+        return {name.replace(" ", "_").replace("/", "_"): count for name, count in self.by_name.items()}
+
+    def refuse_empty_splits(self, input_base: str, splits: list[str]) -> None:
+        """Raises InputError where a split holds nothing, which later nodes would only stumble over."""
+        empty = [split for split in splits if not self.by_name.get(f"windows in {split}")]
+        if not empty:
+            return
+        files = self.by_name["files"]
+        rejected = ", ".join(f"{self.by_name[f'rejected {reason}']} {reason}" for reason in Reason)
+        if not self.by_name["windows"]:
+            raise InputError(
+                f"{input_base}: no drum window in its {files} MIDI files ({rejected}); "
+                f"`./run drums inspect {input_base}` tells why for each"
+            )
+        raise InputError(
+            f"{input_base}: the split {' and '.join(empty)} would be empty: its {files} MIDI files ({rejected}) hold "
+            f"{self.by_name['songs']} songs with drum windows, which is too few to split 80/10/10; add more songs"
+        )

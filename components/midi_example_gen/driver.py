@@ -1,0 +1,32 @@
+"""The driver of MidiExampleGen: finds the span, and the fingerprint by which a run knows what it has read before."""
+
+import hashlib
+import os
+
+from tfx.components.example_gen import driver, input_processor
+from tfx.dsl.io import fileio
+
+from drums.corpora import find_midi
+
+
+class Driver(driver.FileBasedDriver):
+    """TFX's own, with a fingerprint of all files below each match instead of the matches alone."""
+
+    def get_input_processor(self, splits, range_config=None, input_base_uri=None):
+        return _InputProcessor(input_base_uri, splits, range_config)
+
+
+class _InputProcessor(input_processor.FileBasedInputProcessor):
+    def get_input_fingerprint(self, span, version):
+        digest = hashlib.sha256()
+        for split in self._splits:
+            pattern = self.get_pattern_for_span_version(split.pattern, span, version)
+            for path in files_matching(os.path.join(self._input_base_uri, pattern)):
+                stat = os.stat(path)
+                digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+
+def files_matching(pattern: str) -> list[str]:
+    """The MIDI files that match a pattern, or lie below a folder that does; sorted."""
+    return sorted({path for match in fileio.glob(pattern) for path in find_midi(match)})

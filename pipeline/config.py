@@ -1,0 +1,87 @@
+"""What one run of a pipeline is told."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from drums.errors import InputError
+from pipeline.profiles import LENGTHS, ModelProfile, profile_of
+
+RUNS = Path(__file__).parent.parent / "runs"
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run: which corpus, length of window, profile and models, and where everything goes.
+
+    Raises InputError for a profile, length or model that does not exist.
+    """
+
+    midi: Path
+    bars: int
+    profile: str = "demo"
+    models: tuple[str, ...] = ()  # () stands for all of the profile
+    runs: Path = RUNS
+    pattern: str = "*"
+    cache: bool = True
+    # With any argument at all, TFX packs itself up for far-away workers before each Beam node.
+    beam_pipeline_args: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.bars not in LENGTHS:
+            raise InputError(f"there are no windows of {self.bars} bars; there are {' and '.join(map(str, LENGTHS))}")
+        known = [model for model, bars in profile_of(self.profile) if bars == self.bars]
+        unknown = [model for model in self.models if model not in known]
+        if unknown:
+            raise InputError(
+                f"the profile {self.profile} has no model '{unknown[0]}' for {self.bars} bars; it has {', '.join(known)}"
+            )
+
+    @cached_property
+    def model_profiles(self) -> dict[str, ModelProfile]:
+        """The sizes of each model of this run."""
+        return {
+            model: sizes
+            for (model, bars), sizes in profile_of(self.profile).items()
+            if bars == self.bars and (not self.models or model in self.models)
+        }
+
+    @property
+    def pipeline_name(self) -> str:
+        return f"drums-{self.bars}bar"
+
+    @property
+    def pipeline_root(self) -> Path:
+        return self.runs / "pipelines" / self.pipeline_name
+
+    @property
+    def metadata(self) -> Path:
+        """The ML Metadata store of all pipelines: a SQLite file."""
+        return self.runs / "metadata.sqlite"
+
+    @property
+    def serving(self) -> Path:
+        """Where Pusher leaves models, one folder a model and in it one a version: TF Serving's layout."""
+        return self.runs / "serving"
+
+    def pushed(self, model: str) -> Path:
+        return self.serving / f"{model}-{self.bars}bar"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Config":
+        """The run that DRUMLINE_MIDI, _BARS, _PROFILE, _MODELS (with commas) and _RUNS describe. Raises InputError."""
+        if "DRUMLINE_MIDI" not in environment:
+            raise InputError("DRUMLINE_MIDI is not set; set it to a folder of MIDI files")
+        bars = environment.get("DRUMLINE_BARS", "2")
+        if not bars.isdigit():
+            raise InputError(f"DRUMLINE_BARS must be a number of bars, not '{bars}'")
+        models = environment.get("DRUMLINE_MODELS", "")
+        return cls(
+            midi=Path(environment["DRUMLINE_MIDI"]).absolute(),
+            bars=int(bars),
+            profile=environment.get("DRUMLINE_PROFILE", "demo"),
+            models=tuple(model.strip() for model in models.split(",") if model.strip()),
+            runs=Path(environment.get("DRUMLINE_RUNS", RUNS)).absolute(),
+        )

@@ -1,0 +1,129 @@
+"""What a run shows: one line a node and an epoch; everything else goes to a log file."""
+
+import contextlib
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import absl.logging
+from rich.console import Console
+from tfx.orchestration.portable import launcher
+
+from drums.errors import InputError
+
+
+class NodeError(RuntimeError):
+    """A node failed. The message names it, the cause in one sentence, and the log."""
+
+
+@contextlib.contextmanager
+def node_lines(log: Path) -> Iterator[None]:
+    """While it is open: a line a node with its time, and the lines of the logger `drumline`, go to standard output.
+
+    Whatever TFX, Beam and TensorFlow write, to standard output or error or by logging, goes to the file `log`.
+    Raises NodeError where a node fails, and InputError where the log cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log_file = log.open("a")
+    except OSError as error:
+        raise InputError(f"{log}: cannot write there ({error.strerror}); name another folder for runs") from error
+    with log_file, _output_to(log_file) as terminal:
+        console = Console(file=terminal, highlight=False, soft_wrap=True)
+        failures: list[NodeError] = []
+        with _logging_to(log_file, console), _launch_with_lines(console, failures, log):
+            try:
+                yield
+            except Exception:
+                # Beam hands an exception on as text only; the one that the node raised says more.
+                if failures:
+                    raise failures[0] from None
+                raise
+
+
+@contextlib.contextmanager
+def _launch_with_lines(console: Console, failures: list[NodeError], log: Path) -> Iterator[None]:
+    # Launcher.launch is where TFX's Beam and local runners meet, and they have no other hook in common.
+    launch = launcher.Launcher.launch
+    console.print(f"log: {log}")
+
+    def launch_with_line(self):
+        node = self._pipeline_node.node_info.id
+        start = time.monotonic()
+        try:
+            result = launch(self)
+        except Exception as error:
+            logging.exception("node %s failed", node)
+            failures.append(NodeError(f"{node} failed: {sentence_of(error)} (log: {log})"))
+            raise
+        took = "cached" if result is None and not _is_resolver(self) else f"{time.monotonic() - start:.1f} s"
+        console.print(f"  {node:<28} {took:>8}")
+        return result
+
+    with mock.patch.object(launcher.Launcher, "launch", launch_with_line):
+        yield
+
+
+def _is_resolver(node_launcher: launcher.Launcher) -> bool:
+    return node_launcher._pipeline_node.node_info.type.name.endswith("Resolver")
+
+
+def sentence_of(error: BaseException) -> str:
+    """The message of the InputError that caused an error, or else the last line of its traceback."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    text = "".join(traceback.format_exception_only(error)).strip()
+    marker = f"{InputError.__module__}.{InputError.__qualname__}: "
+    last_line = text.splitlines()[-1]
+    return last_line.partition(marker)[2] or last_line
+
+
+@contextlib.contextmanager
+def _logging_to(log_file, console: Console) -> Iterator[None]:
+    class Lines(logging.Handler):
+        def emit(self, record):
+            console.print(f"    {record.getMessage()}")
+
+    everything = logging.StreamHandler(log_file)
+    everything.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root, drumline, lines = logging.getLogger(), logging.getLogger("drumline"), Lines()
+    before = root.handlers[:], root.level, drumline.level, absl.logging.get_verbosity()
+    root.handlers = [everything]
+    root.setLevel(logging.INFO)
+    absl.logging.set_verbosity(absl.logging.INFO)
+    drumline.addHandler(lines)
+    drumline.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        drumline.removeHandler(lines)
+        root.handlers, root.level, drumline.level, verbosity = before
+        absl.logging.set_verbosity(verbosity)
+
+
+@contextlib.contextmanager
+def _output_to(log_file) -> Iterator:
+    """Sends file descriptors 1 and 2 to a file, native code's output too; gives a file of the standard output."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+    terminal = os.fdopen(os.dup(saved[1]), "w", buffering=1)
+    try:
+        for descriptor in saved:
+            os.dup2(log_file.fileno(), descriptor)
+        yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, original in saved.items():
+            os.dup2(original, descriptor)
+            os.close(original)
+        terminal.close()

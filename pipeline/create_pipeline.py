@@ -1,0 +1,133 @@
+"""The one pipeline, for every length, profile and runner."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tfx import v1 as tfx
+import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
+from tfx.dsl.components.base.base_component import BaseComponent
+
+from components import preprocessing, training
+from components.midi_example_gen import MidiExampleGen
+from components.strict_example_validator import StrictExampleValidator
+from components.window_metric import WindowMean
+from pipeline.config import Config
+from pipeline.profiles import Gate, ModelProfile
+
+SCHEMA = Path(__file__).parent.parent / "schema"
+METRICS = (
+    "teacher_forced_accuracy",
+    "sampled_accuracy",
+    "majority_accuracy",
+    "repeat_bar_accuracy",
+    "repeat_bar_sampled_accuracy",
+)
+GAIN = "gain_over_majority"
+
+
+def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
+    """The TFX pipeline of one window length with one branch a model."""
+    example_gen = MidiExampleGen(str(config.midi), config.bars, config.pattern)
+    examples = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(SCHEMA / f"{config.bars}bar.pbtxt"))
+    schema = schema_gen.outputs["schema"]
+    validator = StrictExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+    )
+    transform.add_upstream_node(validator)
+    branches = [
+        node
+        for model, profile in config.model_profiles.items()
+        for node in _model_branch(config, model, profile, examples, schema, transform)
+    ]
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.pipeline_name,
+        pipeline_root=str(config.pipeline_root),
+        components=[example_gen, statistics_gen, schema_gen, validator, transform, *branches],
+        enable_cache=config.cache,
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
+        beam_pipeline_args=list(config.beam_pipeline_args),
+    )
+
+
+def _model_branch(config, model, profile: ModelProfile, examples, schema, transform) -> list[BaseComponent]:
+    trainer = tfx.components.Trainer(
+        run_fn=f"{training.__name__}.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "profile": config.profile,
+            "model": model,
+            "bars": config.bars,
+            "sizes": asdict(profile.sizes),
+            "training": asdict(profile.training),
+        },
+    ).with_id(f"Trainer.{model}")
+    last_blessed = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        # By producer, so that the models of one pipeline are not taken for each other.
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model, producer_component_id=f"Trainer.{model}"),
+        model_blessing=tfx.dsl.Channel(
+            type=tfx.types.standard_artifacts.ModelBlessing, producer_component_id=f"Evaluator.{model}"
+        ),
+    ).with_id(f"LastBlessed.{model}")
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        example_splits=["test"],
+        model=trainer.outputs["model"],
+        baseline_model=last_blessed.outputs["model"],
+        eval_config=eval_config(profile.gate),
+    ).with_id(f"Evaluator.{model}")
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(config.pushed(model)))
+        ),
+    ).with_id(f"Pusher.{model}")
+    return [trainer, last_blessed, evaluator, pusher]
+
+
+def eval_config(gate: Gate) -> tfma.EvalConfig:
+    """TFMA's configuration: all metrics over the test songs, and the gate."""
+
+    def at_least(value: float) -> tfma.GenericValueThreshold:
+        return tfma.GenericValueThreshold(lower_bound={"value": value})
+
+    no_worse = tfma.GenericChangeThreshold(
+        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -gate.loss}
+    )
+    thresholds = {
+        "teacher_forced_accuracy": tfma.MetricThreshold(
+            value_threshold=at_least(gate.accuracy), change_threshold=no_worse
+        ),
+        GAIN: tfma.MetricThreshold(value_threshold=at_least(gate.gain)),
+    }
+    metrics = {name: {"of": name} for name in METRICS}
+    metrics[GAIN] = {"of": "teacher_forced_accuracy", "minus": "majority_accuracy"}
+    return tfma.EvalConfig(
+        model_specs=[tfma.ModelSpec(signature_name="evaluate", model_type="tf_generic")],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(
+                        module=WindowMean.__module__,
+                        class_name=WindowMean.__name__,
+                        config=json.dumps({"name": name, **arguments}),
+                        threshold=thresholds.get(name),
+                    )
+                    for name, arguments in metrics.items()
+                ]
+            )
+        ],
+        slicing_specs=[tfma.SlicingSpec()],
+    )

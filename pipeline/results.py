@@ -1,0 +1,138 @@
+"""What the latest runs reached, from the ML Metadata store."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ml_metadata import errors
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from rich.table import Table
+from tfx import v1 as tfx
+import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
+
+from drums.errors import InputError
+
+# J. Ortiz, "6.882 Final Project" (2020): teacher-forced and sampled accuracy by kind of model and bars.
+PAPER = {
+    ("simple", 2): (0.982, 0.834),
+    ("simple", 16): (0.812, 0.392),
+    ("hierarchical", 2): (0.963, 0.924),
+    ("hierarchical", 16): (0.943, 0.893),
+}
+PAPER_KIND = {"lstm": "simple", "conv": "simple", "hierarchical_vae": "hierarchical"}
+# The rows that need no training: their teacher-forced and sampled accuracy among an evaluation's metrics.
+BASELINES = {
+    "majority": ("majority_accuracy", "majority_accuracy"),
+    "repeat_bar": ("repeat_bar_accuracy", "repeat_bar_sampled_accuracy"),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The latest evaluation of a model. metrics: means over the windows of the test songs."""
+
+    model: str
+    bars: int
+    profile: str
+    corpus: str
+    date: datetime
+    metrics: dict[str, float]
+    blessed: bool
+
+    @property
+    def beats_baselines(self) -> bool:
+        """Whether its teacher-forced accuracy exceeds that of both rows that need no training."""
+        return self.metrics["teacher_forced_accuracy"] > max(self.metrics[name] for name, _ in BASELINES.values())
+
+
+def latest_results(metadata: Path) -> list[Result]:
+    """The latest evaluation of each model and length. Raises InputError where there was no run."""
+    if not metadata.exists():
+        raise InputError(f"{metadata}: no run yet; `./run demo` or `./run drums train` makes one")
+    store = metadata_store.MetadataStore(tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata)))
+    try:
+        executions = store.get_executions_by_type("tfx.components.evaluator.component.Evaluator")
+    except errors.NotFoundError:
+        executions = []
+    finished = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+    results = {}
+    for execution in sorted(executions, key=lambda execution: execution.id):
+        if execution.last_known_state in finished:
+            result = _result(store, execution)
+            results[result.bars, result.model] = result
+    if not results:
+        raise InputError(f"{metadata}: no run has evaluated a model yet; see runs/logs for what stopped it")
+    return [results[key] for key in sorted(results)]
+
+
+def _result(store, execution) -> Result:
+    evaluation, blessing = _artifacts(store, execution, "evaluation"), _artifacts(store, execution, "blessing")
+    (trainer,) = _producers(store, _artifacts(store, execution, "model"))
+    (example_gen,) = _producers(store, _artifacts(store, execution, "examples"))
+    custom_config = json.loads(trainer.custom_properties["custom_config"].string_value)
+    return Result(
+        model=custom_config["model"],
+        bars=custom_config["bars"],
+        profile=custom_config["profile"],
+        corpus=Path(example_gen.custom_properties["input_base"].string_value).name,
+        date=datetime.fromtimestamp(execution.create_time_since_epoch / 1000),
+        metrics=_metrics(evaluation[0].uri),
+        blessed=bool(blessing[0].custom_properties["blessed"].int_value),
+    )
+
+
+def _artifacts(store, execution, key: str) -> list[metadata_store_pb2.Artifact]:
+    """The inputs or outputs of an execution under a key."""
+    events = store.get_events_by_execution_ids([execution.id])
+    ids = [event.artifact_id for event in events if event.path.steps and event.path.steps[0].key == key]
+    return store.get_artifacts_by_id(ids)
+
+
+def _producers(store, artifacts) -> list[metadata_store_pb2.Execution]:
+    """The executions that first put artifacts out; those that took them from the cache are left out."""
+    events = store.get_events_by_artifact_ids([artifact.id for artifact in artifacts])
+    output = metadata_store_pb2.Event.OUTPUT
+    executions = store.get_executions_by_id([event.execution_id for event in events if event.type == output])
+    return [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.COMPLETE]
+
+
+def _metrics(evaluation_uri: str) -> dict[str, float]:
+    (_, metrics) = tfma.load_eval_result(evaluation_uri).slicing_metrics[0]
+    return {name: value["doubleValue"] for name, value in metrics[""][""].items() if "doubleValue" in value}
+
+
+def table(results: list[Result]) -> Table:
+    """The table of accuracies, beside the paper's."""
+    table = Table(title="Accuracy on held-out songs (and the paper's, on other data)", box=None, padding=(0, 2))
+    for column in ("model", "bars", "teacher-forced", "paper", "sampled", "paper", "profile", "corpus", "outcome"):
+        table.add_column(column, justify="right" if column in ("bars", "paper") else "left")
+    for bars in sorted({result.bars for result in results}):
+        of_length = [result for result in results if result.bars == bars]
+        latest = max(of_length, key=lambda result: result.date)
+        for name, metrics in BASELINES.items():
+            forced, sampled = (f"{latest.metrics[metric]:.3f}" for metric in metrics)
+            table.add_row(name, str(bars), forced, "", sampled, "", "", latest.corpus, "no training")
+        for result in of_length:
+            table.add_row(*_row(result))
+    return table
+
+
+def _row(result: Result) -> list[str]:
+    paper = PAPER.get((PAPER_KIND.get(result.model), result.bars))
+    forced, sampled = (f"{value:.3f}" for value in paper) if paper else ("", "")
+    outcome = "blessed" if result.blessed else "not blessed"
+    if not result.beats_baselines:
+        outcome += ", learned nothing: no better than a row that needs no training"
+    return [
+        result.model,
+        str(result.bars),
+        f"{result.metrics['teacher_forced_accuracy']:.3f}",
+        forced,
+        f"{result.metrics['sampled_accuracy']:.3f}",
+        sampled,
+        result.profile,
+        result.corpus,
+        outcome,
+    ]

@@ -1,0 +1,48 @@
+"""Running a pipeline on this machine."""
+
+import sys
+import time
+from pathlib import Path
+
+from apache_beam.options.pipeline_options import StandardOptions
+from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+
+from drums import corpora
+from drums.errors import InputError
+from pipeline.config import Config
+from pipeline.console import NodeError, node_lines
+from pipeline.create_pipeline import create_pipeline
+
+
+def run(config: Config, runner_class=BeamDagRunner) -> None:
+    """Runs the pipeline of a configuration, with one line a node.
+
+    Raises InputError before anything runs where the corpus or the folder for runs is unusable, NodeError where a
+    node fails.
+    """
+    corpora.midi_files(config.midi)
+    writable(config.runs)
+    # BeamDagRunner opens its own Beam pipeline without arguments, and Beam's default would download a binary.
+    StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
+    log = config.runs / "logs" / f"{config.pipeline_name}-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    with node_lines(log):
+        runner_class().run(create_pipeline(config))
+
+
+def run_from_environment(runner_class) -> None:
+    """What a runner file of the `tfx` command line does: runs what DRUMLINE_* describe; exits where that fails."""
+    try:
+        run(Config.from_environment(), runner_class)
+    except (InputError, NodeError) as error:
+        sys.exit(f"Error: {error}")
+
+
+def writable(folder: Path) -> None:
+    """Makes a folder. Raises InputError where that, or writing there, is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write there ({error.strerror}); name another folder") from error

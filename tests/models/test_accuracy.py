@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import accuracy
+from models.vae import Vae
+from tests.models.tiny import BARS
+
+BAR = np.arange(16)
+
+
+def window(*bars) -> tf.Tensor:
+    return tf.constant(np.concatenate(bars)[None])
+
+
+def test_a_step_is_right_when_its_whole_combination_is():
+    truth = tf.constant([[0b11, 0b11, 0, 4], [1, 1, 1, 1]], tf.int64)
+    predicted = tf.constant([[0b11, 0b01, 0, 4], [0, 0, 0, 1]], tf.int64)
+    assert accuracy.share_right(predicted, truth).numpy().tolist() == [0.75, 0.25]
+
+
+def test_majority_is_the_share_of_that_combination_in_all_steps():
+    assert accuracy.majority_accuracy(tf.constant([[0, 5, 5, 5], [5, 0, 0, 0]], tf.int64), 5).numpy().tolist() == [
+        0.75,
+        0.25,
+    ]
+
+
+def test_repeat_bar_counts_after_the_first_bar_and_knows_the_true_bar_before():
+    half = np.where(BAR < 8, BAR, 500)
+    assert accuracy.repeat_bar_accuracy(window(BAR, half, half)).numpy() == pytest.approx([0.75])
+    assert accuracy.repeat_bar_accuracy(window(BAR, BAR + 1, BAR)).numpy() == pytest.approx([0.0])
+
+
+def test_repeat_bar_sampled_knows_the_first_bar_alone():
+    half = np.where(BAR < 8, BAR, 500)
+    assert accuracy.repeat_bar_sampled_accuracy(window(BAR, half, half)).numpy() == pytest.approx([0.5])
+    assert accuracy.repeat_bar_sampled_accuracy(window(BAR, BAR + 1, BAR)).numpy() == pytest.approx([0.5])
+
+
+def test_a_forecasters_primer_is_not_counted(forecaster):
+    beat = accuracy.reconstruction(forecaster, tf.zeros([1, 32], tf.int64))
+    assert beat.shape == (1, 32 - 16)
+    own = tf.concat([tf.zeros([1, 16], tf.int64), beat], axis=1)
+    assert accuracy.sampled_accuracy(forecaster, own).numpy() == [1.0]
+    wrong = tf.concat([own[:, :16], own[:, 16:24], own[:, 24:] ^ 1], axis=1)
+    assert accuracy.sampled_accuracy(forecaster, wrong).numpy() == [0.5]
+
+
+def test_there_is_one_accuracy_for_each_window_whatever_its_batch(network, windows):
+    for score in (accuracy.teacher_forced_accuracy, accuracy.sampled_accuracy):
+        together = score(network, windows)
+        assert together.shape == (5,)
+        assert together.dtype == tf.float32
+        np.testing.assert_allclose(score(network, windows[2:3]), together[2:3])
+
+
+def test_accuracies_are_repeatable(network, windows):
+    for score in (accuracy.teacher_forced_accuracy, accuracy.sampled_accuracy):
+        np.testing.assert_array_equal(score(network, windows), score(network, windows))
+
+
+def test_teacher_forced_accuracy_compares_with_the_likeliest_combination(network, windows):
+    if isinstance(network, Vae):
+        mu = network.posterior(windows).mean()
+        likeliest = tf.argmax(network.teacher_forced_logits(mu, windows), -1).numpy()
+    else:
+        likeliest = (network(windows).numpy() > 0) @ (1 << np.arange(9))
+    expected = (likeliest == windows.numpy()).mean(axis=1)
+    np.testing.assert_allclose(accuracy.teacher_forced_accuracy(network, windows), expected)
+    assert windows.shape[1] == BARS * 16

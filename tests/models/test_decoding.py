@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from drums.kit import STEPS_PER_BAR
+from models.decoding import continue_beat, decode, draw_combination, draw_hits, latent_noise, uniform_noise
+from models.encoding import hits_of_combinations, shifted
+from tests.models.tiny import BARS
+
+STEPS = BARS * STEPS_PER_BAR
+SEEDS = tf.constant([[1, 2], [3, 4], [1, 5]], tf.int64)
+WARM = tf.ones([3])
+
+
+def test_fed_the_truth_step_by_step_forecasters_give_the_teacher_forced_logits(forecaster, windows):
+    hits = hits_of_combinations(windows)
+    logits, state = forecaster.prime(hits[:, :0])
+    stepwise = [logits]
+    for step in range(STEPS - 1):
+        logits, state = forecaster.step(hits[:, step], state)
+        stepwise.append(logits)
+    np.testing.assert_allclose(tf.stack(stepwise, axis=1), forecaster(windows), atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 7, STEPS - 1])
+def test_a_primer_at_once_is_the_same_as_step_by_step(forecaster, windows, length):
+    hits = hits_of_combinations(windows)
+    logits, state = forecaster.prime(hits[:, :length])
+    np.testing.assert_allclose(logits, forecaster(windows)[:, length], atol=1e-5)
+    if length + 1 < STEPS:
+        np.testing.assert_allclose(
+            forecaster.step(hits[:, length], state)[0], forecaster(windows)[:, length + 1], atol=1e-5
+        )
+
+
+def test_fed_the_truth_step_by_step_autoencoders_give_the_teacher_forced_logits(vae, windows):
+    z = tf.random.stateless_normal([5, vae.sizes.latent], [1, 2])
+    previous, embeddings = shifted(hits_of_combinations(windows)), vae.embeddings(z)
+    length = STEPS // embeddings.shape[1]
+    stepwise = []
+    for step in range(STEPS):
+        embedding = embeddings[:, step // length]
+        if step % length == 0:
+            states = vae.decoder.states(embedding)
+        logits, states = vae.decoder.step(embedding, previous[:, step], states)
+        stepwise.append(logits)
+    np.testing.assert_allclose(tf.stack(stepwise, axis=1), vae.teacher_forced_logits(z, windows), atol=1e-5)
+
+
+def test_a_greedy_beat_is_the_likeliest_answer_to_itself(vae):
+    z = 3 * tf.random.stateless_normal([3, vae.sizes.latent], [1, 2])
+    beat = decode(vae, z, tf.zeros([3]), SEEDS)
+    np.testing.assert_array_equal(tf.argmax(vae.teacher_forced_logits(z, beat), -1), beat)
+
+
+def test_a_greedy_continuation_is_the_likeliest_answer_to_itself(forecaster, windows):
+    primer = windows[:, :7]
+    beat = continue_beat(forecaster, primer, tf.zeros([5]), tf.zeros([5, 2], tf.int64), STEPS - 7)
+    whole = tf.concat([primer, beat], axis=1)
+    np.testing.assert_array_equal(forecaster.teacher_forced(whole)[:, 7:], beat)
+
+
+def test_a_beat_alone_is_the_same_as_in_a_batch(vae):
+    z = tf.random.stateless_normal([3, vae.sizes.latent], [1, 2])
+    together = decode(vae, z, WARM, SEEDS).numpy()
+    for index in range(3):
+        one = slice(index, index + 1)
+        np.testing.assert_array_equal(decode(vae, z[one], WARM[one], SEEDS[one])[0], together[index])
+
+
+def test_greed_ignores_the_seed_and_warmth_does_not(forecaster, windows):
+    primer = tf.repeat(windows[:1, :5], 3, axis=0)
+    greedy = continue_beat(forecaster, primer, tf.constant([0.0, -1.0, 0.0]), SEEDS, STEPS).numpy()
+    assert (greedy[0] == greedy).all()
+    warm = continue_beat(forecaster, primer, WARM, SEEDS, STEPS).numpy()
+    assert (warm[0] != warm[1]).any()
+    assert (warm[0] != warm[2]).any()
+
+
+def test_combinations_are_drawn_as_often_as_their_probability_at_the_temperature_says():
+    logits = tf.math.log([[0.5, 0.3, 0.0, 0.2]])
+    noise = tf.linspace(0.0, 0.9999, 10_000)
+    drawn = draw_combination(tf.repeat(logits, 10_000, axis=0), tf.fill([10_000], 0.5), noise).numpy()
+    weights = np.array([0.25, 0.09, 0.0, 0.04])
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 10_000, weights / weights.sum(), atol=1e-3)
+
+
+def test_hits_are_drawn_as_often_as_their_probability_at_the_temperature_says():
+    probability = 0.8
+    logits = tf.fill([10_000, 9], float(np.log(probability / (1 - probability))))
+    noise = tf.repeat(tf.linspace(0.0, 0.9999, 10_000)[:, None], 9, axis=1)
+    drawn = draw_hits(logits, tf.fill([10_000], 2.0), noise).numpy()
+    assert (drawn == 511).mean() == pytest.approx(2 / 3, abs=1e-3)  # odds 4 to the power of 1 / 2
+
+
+def test_noise_is_uniform_and_the_latent_is_standard_normal():
+    seeds = tf.constant([[index, 7] for index in range(200)], tf.int64)
+    noise = uniform_noise(seeds, [100], 1).numpy()
+    assert noise.mean() == pytest.approx(0.5, abs=0.01)
+    assert len(np.unique(noise)) > 19_000
+    z = latent_noise(seeds, 100).numpy()
+    assert z.mean() == pytest.approx(0, abs=0.03)
+    assert z.std() == pytest.approx(1, abs=0.03)
+    assert abs(np.corrcoef(z[:, 0], z[:, 1])[0, 1]) < 0.25
+
+
+def test_int32_and_int64_seeds_give_the_same_noise():
+    np.testing.assert_array_equal(uniform_noise(SEEDS, [4], 1), uniform_noise(tf.cast(SEEDS, tf.int32), [4], 1))

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from drums.kit import SILENCE, STEPS_PER_BAR
+from models.encoding import hits_of_combinations
+from models.registry import build
+from models.sizes import ConvSizes, LstmSizes, VaeSizes
+from models.vae import Vae
+from tests.models.tiny import BARS, TINY
+
+STEPS = BARS * STEPS_PER_BAR
+
+
+def logits_of(network, windows):
+    if isinstance(network, Vae):
+        z = tf.random.stateless_normal([len(windows), network.sizes.latent], [1, 2])
+        return network.teacher_forced_logits(z, windows).numpy()
+    return network(windows).numpy()
+
+
+def test_every_step_has_its_logits(network, windows):
+    assert logits_of(network, windows).shape == (5, STEPS, 512 if isinstance(network, Vae) else 9)
+
+
+def test_gradients_reach_every_variable(network, windows):
+    weights = [variable.value for variable in network.trainable_variables]
+    with tf.GradientTape() as tape:
+        # Without beta's budget, so that the KL counts too.
+        outcome = network.outcome(windows, training=True)
+        loss = tf.reduce_sum(outcome["loss"] + outcome.get("kl", 0.0))
+    for variable, gradient in zip(network.trainable_variables, tape.gradient(loss, weights), strict=True):
+        assert gradient is not None, variable.path
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.path
+
+
+@pytest.mark.parametrize("step", [0, 9, STEPS_PER_BAR - 1, STEPS_PER_BAR, STEPS - 1])
+def test_a_step_is_forecast_from_the_steps_before_it_only(network, windows, step):
+    changed = windows.numpy()
+    changed[:, step] ^= 0b101
+    before, after = logits_of(network, windows), logits_of(network, tf.constant(changed))
+    np.testing.assert_array_equal(before[:, : step + 1], after[:, : step + 1])
+    if step + 1 < STEPS:
+        assert (before[:, step + 1] != after[:, step + 1]).any()
+
+
+def test_a_window_starts_from_silence(forecaster, windows):
+    primer = hits_of_combinations(windows)[:, :0]
+    np.testing.assert_allclose(forecaster.prime(primer)[0], forecaster(windows)[:, 0], atol=1e-5)
+
+
+def test_a_bar_hears_the_bar_before_through_its_last_step_alone(windows):
+    """With the embedding known, the hierarchical decoder's bars are independent but for that one step."""
+    vae = build("hierarchical_vae", BARS, TINY["hierarchical_vae"])
+    changed = windows.numpy()
+    changed[:, : STEPS_PER_BAR - 1] ^= 0b101
+    before, after = logits_of(vae, windows), logits_of(vae, tf.constant(changed))
+    np.testing.assert_array_equal(before[:, STEPS_PER_BAR:], after[:, STEPS_PER_BAR:])
+
+
+def test_a_flat_decoder_hears_every_step_before(windows):
+    vae = build("flat_vae", BARS, TINY["flat_vae"])
+    changed = windows.numpy()
+    changed[:, : STEPS_PER_BAR - 1] ^= 0b101
+    before, after = logits_of(vae, windows), logits_of(vae, tf.constant(changed))
+    assert (before[:, STEPS_PER_BAR:] != after[:, STEPS_PER_BAR:]).any()
+
+
+@pytest.mark.parametrize("encoder", ["sequence", "two_level"])
+def test_z_depends_on_the_first_step_and_on_the_last(encoder, windows):
+    vae = build("flat_vae", BARS, VaeSizes(latent=4, encoder_units=8, encoder=encoder, decoder_units=8))
+    mu = vae.posterior(windows).mean().numpy()
+    for step in (0, STEPS - 1):
+        changed = windows.numpy()
+        changed[:, step] ^= 0b101
+        assert (np.abs(vae.posterior(tf.constant(changed)).mean() - mu).max(axis=1) > 1e-6).all()
+    assert (vae.posterior(windows).stddev().numpy() > 0).all()
+
+
+def test_blanked_inputs_are_silence_and_only_in_training(windows):
+    sizes = VaeSizes(latent=4, encoder_units=8, decoder_units=8, input_dropout=1.0)
+    vae = build("flat_vae", BARS, sizes)
+    z = tf.zeros([5, 4])
+    blank = vae.teacher_forced_logits(z, tf.fill([5, STEPS], tf.constant(SILENCE, tf.int64)))
+    np.testing.assert_allclose(vae.teacher_forced_logits(z, windows, training=True), blank, atol=1e-6)
+    assert (vae.teacher_forced_logits(z, windows).numpy() != blank.numpy()).any()
+
+
+def test_the_convolution_sees_its_history_and_no_further():
+    conv = build("conv", BARS, ConvSizes(history=5, filters=64, kernel=2, pool=2))
+    silence = np.zeros((1, STEPS), np.int64)
+    struck = silence.copy()
+    struck[0, 10] = 511
+    changed = (conv(tf.constant(silence)).numpy() != conv(tf.constant(struck)).numpy()).any(axis=(0, 2))
+    assert np.flatnonzero(changed).tolist() == [11, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize("name", ["conv", "hierarchical_vae"])
+def test_the_same_seed_builds_the_same_weights(name):
+    first, again, other = (build(name, BARS, TINY[name], seed=seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("name", ["lstm", "hierarchical_vae"])
+def test_bfloat16_computes_close_to_float32(name, windows):
+    exact, mixed = (build(name, BARS, TINY[name], mixed_bfloat16=mixed) for mixed in (False, True))
+    assert mixed.compute_dtype == "bfloat16"
+    assert mixed.trainable_variables[0].dtype == "float32"
+    np.testing.assert_allclose(logits_of(mixed, windows), logits_of(exact, windows), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("gru", 2, LstmSizes()), "no model 'gru'; there are lstm, conv"),
+        (("lstm", 2, ConvSizes()), "lstm takes LstmSizes, not ConvSizes"),
+        (("lstm", 1, LstmSizes()), "2 bars or more"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        build(*arguments)

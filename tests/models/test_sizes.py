@@ -1,0 +1,41 @@
+import dataclasses
+import json
+
+import pytest
+
+from models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        LstmSizes(units=7),
+        ConvSizes(history=63),
+        VaeSizes(beta=0.3),
+        Training(8, 9, clip_norm=None, patience=2),
+    ],
+)
+def test_sizes_come_back_from_json(sizes):
+    assert type(sizes)(**json.loads(json.dumps(dataclasses.asdict(sizes)))) == sizes
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: LstmSizes(layers=0), "layers must be at least 1, not 0"),
+        (lambda: LstmSizes(activation="tahn"), "tahn"),
+        (lambda: ConvSizes(history=16, kernel=32), "has 0 places"),
+        (lambda: ConvSizes(history=48, kernel=32, pool=2), "17 places"),
+        (lambda: VaeSizes(encoder="bars"), "one of sequence, two_level"),
+        (lambda: VaeSizes(input_dropout=20), "a share"),
+        (lambda: VaeSizes(free_nats=-1), "free_nats"),
+        (lambda: Training(0, 1), "batch_size"),
+        (lambda: Training(1, 1, learning_rate=1e-6), "falls from"),
+        (lambda: Training(1, 1, decay=1.1), "decay"),
+        (lambda: Training(1, 1, clip_norm=0.0), "clip_norm"),
+        (lambda: Training(1, 1, patience=0), "patience"),
+    ],
+)
+def test_nonsense_is_refused_by_name(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()

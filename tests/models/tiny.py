@@ -1,0 +1,27 @@
+"""Sizes at which every network is built in a moment."""
+
+from models.sizes import ConvSizes, LstmSizes, VaeSizes
+
+BARS = 2
+TINY = {
+    "lstm": LstmSizes(layers=2, units=16),
+    "conv": ConvSizes(history=11, filters=8, kernel=4, pool=2),
+    "flat_vae": VaeSizes(
+        latent=8,
+        encoder_units=12,
+        encoder_layers=2,
+        encoder="sequence",
+        decoder_units=24,
+        decoder_layers=1,
+        free_nats=8.0,
+    ),
+    "hierarchical_vae": VaeSizes(
+        latent=8,
+        encoder_units=12,
+        conductor_units=10,
+        conductor_layers=1,
+        embedding=6,
+        decoder_units=24,
+        free_nats=8.0,
+    ),
+}
