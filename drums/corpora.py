@@ -41,7 +41,7 @@ def midi_files(path: str | os.PathLike) -> list[str]:
 
 
 def find_midi(path: str) -> list[str]:
-    """The MIDI files at a path, which may be none, sorted. Links to folders are not followed: they may lead in circles."""
+    """The MIDI files at a path, maybe none, sorted. Links to folders are not followed: they may lead in circles."""
     if not os.path.isdir(path):
         return [path] if path.lower().endswith(MIDI_SUFFIXES) else []
     return sorted(
@@ -84,11 +84,16 @@ def fetch_freedoom(into: Path) -> Path:
 
 
 def songs_in_wad(wad: bytes) -> Iterator[tuple[str, bytes]]:
-    """The name and the bytes of each MIDI lump of a WAD file. Raises InputError where it is not a WAD."""
-    magic, lumps, directory = struct.unpack_from("<4sii", wad)
-    if magic not in (b"IWAD", b"PWAD"):
+    """The name and the bytes of each MIDI lump of a WAD file. Raises InputError where it is not a whole WAD."""
+    if wad[:4] not in (b"IWAD", b"PWAD"):
         raise InputError("this is not a WAD file: it does not begin with IWAD or PWAD")
-    for start, length, name in struct.iter_unpack("<ii8s", wad[directory : directory + 16 * lumps]):
+    if len(wad) < 12:
+        raise InputError("this WAD file is cut short: its header is incomplete")
+    lumps, directory = struct.unpack_from("<II", wad, 4)
+    entries = wad[directory : directory + 16 * lumps]
+    if len(entries) < 16 * lumps:
+        raise InputError(f"this WAD file is cut short: it holds {len(entries) // 16} of {lumps} entries")
+    for start, length, name in struct.iter_unpack("<II8s", entries):
         if wad[start : start + 4] == b"MThd" and length:
             yield name.rstrip(b"\0").decode("ascii"), wad[start : start + length]
 
@@ -105,12 +110,19 @@ def fetch_folder(folder: Path, into: Path) -> Path:
         return corpus
     for source in track(midi_files(folder), description=f"copying {folder}", transient=True):
         target = corpus / os.path.relpath(source, folder)
-        if not _is_copy(source, target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(target.name + ".partial")
-            shutil.copy2(source, partial)
-            partial.replace(target)
+        try:
+            if not _is_copy(source, target):
+                _copy(source, target)
+        except OSError as error:
+            raise InputError(f"{source}: cannot be copied to {target} ({error.strerror})") from error
     return corpus
+
+
+def _copy(source: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    shutil.copy2(source, partial)
+    partial.replace(target)
 
 
 def _is_copy(source: str, target: Path) -> bool:

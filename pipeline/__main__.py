@@ -1,13 +1,14 @@
 """The command line: `./run drums ...`."""
 
+import functools
 import json
 import os
-import warnings
 from pathlib import Path
 
 import click
 
 from drums.errors import InputError
+from pipeline.redirection import opened, redirected
 
 # Heavy imports stand inside the commands, so that those without TensorFlow start at once.
 
@@ -24,6 +25,17 @@ class Commands(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+def quiet(command):
+    """A command whose libraries' noise on standard error goes to runs/logs/drums.log."""
+
+    @functools.wraps(command)
+    def with_log(runs, *arguments, **options):
+        with opened(runs / "logs" / "drums.log") as log, redirected(log, 2):
+            return command(runs, *arguments, **options)
+
+    return click.pass_obj(with_log)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option(
     "--runs",
@@ -36,7 +48,6 @@ class Commands(click.Group):
 @click.pass_context
 def drums(context, runs):
     """Folders of MIDI in, served drum generators out."""
-    warnings.simplefilter("ignore")  # pydub's, which note_seq imports: this is no place to ask for ffmpeg
     context.obj = runs.absolute()
 
 
@@ -80,7 +91,7 @@ def inspect(path, as_json, with_windows):
 @click.option("--profile", default="demo", help="The sizes of models and training.")
 @click.option("--models", default="", help="Which models, with commas.  [default: all of the profile]")
 @click.option("--force", is_flag=True, help="Run every node, also those whose result is cached.")
-@click.pass_obj
+@quiet
 def train(runs, midi, bars, profile, models, force):
     """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""
     from pipeline.config import Config
@@ -92,7 +103,7 @@ def train(runs, midi, bars, profile, models, force):
 
 
 @drums.command()
-@click.pass_obj
+@quiet
 def table(runs):
     """The accuracies of the latest runs, beside the paper's."""
     _print_table(runs / "metadata.sqlite")
@@ -106,7 +117,7 @@ def table(runs):
 @click.option("--seed", type=int, default=0, help="The same seed gives the same beats.")
 @click.option("--qpm", type=click.FloatRange(20, 400), default=120.0, help="Quarter notes a minute.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files.")
-@click.pass_obj
+@quiet
 def generate(runs, model, bars, count, temperature, seed, qpm, out):
     """Write new beats as MIDI files."""
     from pipeline.generating import generate_midi
@@ -116,7 +127,7 @@ def generate(runs, model, bars, count, temperature, seed, qpm, out):
 
 
 @drums.command()
-@click.pass_obj
+@quiet
 def demo(runs):
     """Everything in minutes: fetch a free corpus, train both lengths, print the table, write MIDI."""
     from drums import corpora

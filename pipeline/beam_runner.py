@@ -1,4 +1,4 @@
-"""The runner that `tfx pipeline create --engine beam` takes; configured by DRUMLINE_* (see Config.from_environment)."""
+"""The runner that `tfx pipeline create --engine beam` takes; configured by DRUMLINE_* (pipeline/config.py)."""
 
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 

@@ -36,7 +36,8 @@ class Config:
         unknown = [model for model in self.models if model not in known]
         if unknown:
             raise InputError(
-                f"the profile {self.profile} has no model '{unknown[0]}' for {self.bars} bars; it has {', '.join(known)}"
+                f"the profile {self.profile} has no model '{unknown[0]}' for {self.bars} bars; "
+                f"it has {', '.join(known)}"
             )
 
     @cached_property

@@ -2,8 +2,6 @@
 
 import contextlib
 import logging
-import os
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -11,10 +9,12 @@ from pathlib import Path
 from unittest import mock
 
 import absl.logging
+from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from tfx.orchestration.portable import launcher
 
 from drums.errors import InputError
+from pipeline.redirection import opened, redirected
 
 
 class NodeError(RuntimeError):
@@ -28,12 +28,7 @@ def node_lines(log: Path) -> Iterator[None]:
     Whatever TFX, Beam and TensorFlow write, to standard output or error or by logging, goes to the file `log`.
     Raises NodeError where a node fails, and InputError where the log cannot be written.
     """
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log_file = log.open("a")
-    except OSError as error:
-        raise InputError(f"{log}: cannot write there ({error.strerror}); name another folder for runs") from error
-    with log_file, _output_to(log_file) as terminal:
+    with opened(log) as log_file, redirected(log_file, 1, 2) as (terminal, _):
         console = Console(file=terminal, highlight=False, soft_wrap=True)
         failures: list[NodeError] = []
         with _logging_to(log_file, console), _launch_with_lines(console, failures, log):
@@ -61,7 +56,7 @@ def _launch_with_lines(console: Console, failures: list[NodeError], log: Path) -
             logging.exception("node %s failed", node)
             failures.append(NodeError(f"{node} failed: {sentence_of(error)} (log: {log})"))
             raise
-        took = "cached" if result is None and not _is_resolver(self) else f"{time.monotonic() - start:.1f} s"
+        took = "cached" if _was_cached(self, result) else f"{time.monotonic() - start:.1f} s"
         console.print(f"  {node:<28} {took:>8}")
         return result
 
@@ -69,8 +64,10 @@ def _launch_with_lines(console: Console, failures: list[NodeError], log: Path) -
         yield
 
 
-def _is_resolver(node_launcher: launcher.Launcher) -> bool:
-    return node_launcher._pipeline_node.node_info.type.name.endswith("Resolver")
+def _was_cached(node_launcher: launcher.Launcher, result) -> bool:
+    with node_launcher._mlmd_connection as metadata:
+        executions = metadata.store.get_executions_by_id([result.execution_id])
+    return any(execution.last_known_state == metadata_store_pb2.Execution.CACHED for execution in executions)
 
 
 def sentence_of(error: BaseException) -> str:
@@ -107,23 +104,3 @@ def _logging_to(log_file, console: Console) -> Iterator[None]:
         drumline.removeHandler(lines)
         root.handlers, root.level, drumline.level, verbosity = before
         absl.logging.set_verbosity(verbosity)
-
-
-@contextlib.contextmanager
-def _output_to(log_file) -> Iterator:
-    """Sends file descriptors 1 and 2 to a file, native code's output too; gives a file of the standard output."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-    terminal = os.fdopen(os.dup(saved[1]), "w", buffering=1)
-    try:
-        for descriptor in saved:
-            os.dup2(log_file.fileno(), descriptor)
-        yield terminal
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor, original in saved.items():
-            os.dup2(original, descriptor)
-            os.close(original)
-        terminal.close()

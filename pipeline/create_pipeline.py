@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tfx import v1 as tfx
+
 import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 

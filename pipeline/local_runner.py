@@ -1,4 +1,4 @@
-"""The runner that `tfx pipeline create --engine local` takes; configured by DRUMLINE_* (see Config.from_environment)."""
+"""The runner that `tfx pipeline create --engine local` takes; configured by DRUMLINE_* (pipeline/config.py)."""
 
 from tfx import v1 as tfx
 

@@ -10,6 +10,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from rich.table import Table
 from tfx import v1 as tfx
+
 import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
 
 from drums.errors import InputError

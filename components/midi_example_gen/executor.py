@@ -43,7 +43,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
 @beam.ptransform_fn
 @beam.typehints.with_input_types(beam.Pipeline)
-def MidiToExamples(pipeline, exec_properties, split_pattern):  # noqa: N802, a transform is named like a class
+def MidiToExamples(pipeline, exec_properties, split_pattern):
     """The distinct windows of all files that match, as tf.Examples."""
     pattern = os.path.join(exec_properties[standard_component_specs.INPUT_BASE_KEY], split_pattern)
     bars = unpack_bars(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])

@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 
@@ -49,6 +50,7 @@ def vae(request, tmp_path_factory):
     return saved(request.param, tmp_path_factory)
 
 
+@functools.cache
 def saved(name, tmp_path_factory):
     """The network, its folder and its loaded signatures."""
     model, folder, encode = build(name, BARS, TINY[name]), tmp_path_factory.mktemp(name), Encoder()

@@ -1,0 +1,110 @@
+"""MidiExampleGen alone, through TFX's own launcher of a component's executor."""
+
+import json
+from collections import defaultdict
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import json_format
+from tfx.types import standard_artifacts
+
+from components.midi_example_gen import SPLITS, MidiExampleGen
+from components.midi_example_gen.driver import files_matching
+from components.midi_example_gen.executor import Executor
+from drums.corpora import midi_files
+from drums.errors import InputError
+from drums.kit import combinations_of
+from drums.midi import RejectedError
+from drums.windows import read_windows
+from tests.end_to_end.songs import write_songs
+
+
+def generate(folder, out, bars=2):
+    """Runs the executor as the component configures it. Returns the artifact, and (song, velocities) by split."""
+    component = MidiExampleGen(str(folder), bars)
+    exec_properties = {
+        name: json_format.MessageToJson(value) if hasattr(value, "DESCRIPTOR") else value
+        for name, value in component.exec_properties.items()
+    }
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(out)
+    Executor().Do({}, {"examples": [artifact]}, exec_properties)
+    return artifact, {split: list(read(out / f"Split-{split}")) for split in json.loads(artifact.split_names)}
+
+
+def read(folder):
+    files = sorted(map(str, folder.glob("*.gz")))
+    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        velocities = np.array(features["velocities"].int64_list.value).reshape(-1, 9)
+        yield features["song_id"].bytes_list.value[0].decode(), velocities
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Songs, a copy of one under another name, and files to be rejected, in nested folders."""
+    folder = tmp_path_factory.mktemp("corpus")
+    write_songs(folder / "a" / "b", 40)
+    (folder / "COPY.MID").write_bytes((folder / "a" / "b" / "song007.mid").read_bytes())
+    (folder / "broken.mid").write_bytes(b"MThd")
+    (folder / "README").write_text("not MIDI")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def generated(corpus, tmp_path_factory):
+    return generate(corpus, tmp_path_factory.mktemp("examples"))
+
+
+def test_the_examples_are_the_distinct_windows_of_all_songs(corpus, generated):
+    expected = set()
+    for path in midi_files(corpus):
+        try:
+            with open(path, "rb") as file:
+                expected |= {window.tobytes() for window in read_windows(file.read(), 2)[1].astype(np.int64)}
+        except RejectedError:
+            continue
+    found = [velocities.tobytes() for windows in generated[1].values() for _, velocities in windows]
+    assert set(found) <= expected
+    as_combinations = {combinations_of(np.frombuffer(w, np.int64).reshape(-1, 9)).tobytes() for w in expected}
+    assert len(found) == len(set(found)) == len(as_combinations)
+
+
+def test_a_song_lies_in_one_split(generated):
+    splits = defaultdict(set)
+    for split, windows in generated[1].items():
+        for song, _ in windows:
+            splits[song].add(split)
+    assert set(generated[1]) == set(SPLITS)
+    assert all(len(of_song) == 1 for of_song in splits.values())
+
+
+def test_the_artifact_tells_what_was_read_and_rejected(generated):
+    artifact, windows = generated
+    counts = {
+        name: artifact.get_int_custom_property(name)
+        for name in ("files", "songs", "windows", "rejected_unreadable", "rejected_no_drums")
+    }
+    total = sum(map(len, windows.values()))
+    assert counts == {"files": 42, "songs": 40, "windows": total, "rejected_unreadable": 1, "rejected_no_drums": 0}
+    assert artifact.get_int_custom_property("windows_in_test") == len(windows["test"]) > 0
+
+
+def test_two_runs_give_the_same_examples(corpus, generated, tmp_path):
+    def as_set(splits):
+        return {(split, song, v.tobytes()) for split, windows in splits.items() for song, v in windows}
+
+    assert as_set(generate(corpus, tmp_path)[1]) == as_set(generated[1])
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    write_songs(tmp_path / "midi", 1)
+    with pytest.raises(InputError, match="too few to split"):
+        generate(tmp_path / "midi", tmp_path / "out")
+
+
+def test_only_midi_files_match_a_pattern_but_folders_are_searched(corpus):
+    found = files_matching(str(corpus / "*"))
+    assert len(found) == 42
+    assert not any(path.endswith("README") for path in found)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.types import standard_component_specs
+from tfx.utils import io_utils
+
+from components.midi_example_gen.transforms import serialized_example
+from components.strict_example_validator import StrictExecutor
+from drums.errors import InputError
+from pipeline.create_pipeline import SCHEMA
+
+
+def validate(windows, tmp_path):
+    """Runs the validator over the statistics of windows, against the curated schema of 2 bars."""
+    path = str(tmp_path / "examples.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for window in windows:
+            writer.write(serialized_example("song", window))
+    inputs = {
+        standard_component_specs.STATISTICS_KEY: [tfdv.generate_statistics_from_tfrecord(path)],
+        standard_component_specs.SCHEMA_KEY: [
+            io_utils.parse_pbtxt_file(str(SCHEMA / "2bar.pbtxt"), schema_pb2.Schema())
+        ],
+    }
+    return StrictExecutor()._Validate(inputs, {"schema_diff_path": [str(tmp_path)]})
+
+
+def test_what_the_example_gen_writes_fits_the_schema(tmp_path):
+    windows = np.random.default_rng(0).integers(0, 128, (20, 32, 9))
+    assert not validate(windows, tmp_path).anomaly_info
+
+
+@pytest.mark.parametrize(
+    ("windows", "feature"),
+    [
+        (np.full((20, 32, 9), 128), "velocities"),
+        (np.full((20, 32, 9), -1), "velocities"),
+        (np.ones((20, 16, 9), int), "velocities"),
+    ],
+)
+def test_an_anomaly_stops_the_run(windows, feature, tmp_path):
+    with pytest.raises(InputError, match=f"do not fit the schema .{feature}"):
+        validate(windows, tmp_path)

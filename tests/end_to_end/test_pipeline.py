@@ -1,0 +1,113 @@
+"""Whole pipelines, on small songs and small models."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+
+from models.pushed import pushed_model, pushed_models
+from models.sizes import LstmSizes, Training, VaeSizes
+from pipeline import profiles
+from pipeline.config import Config
+from pipeline.results import latest_results
+from pipeline.running import run
+from tests.end_to_end.songs import write_songs
+
+NO_GATE = profiles.Gate(accuracy=0.0, gain=-1.0, loss=1.0)
+TINY = {
+    ("lstm", 2): profiles.ModelProfile(
+        LstmSizes(layers=1, units=8), Training(batch_size=16, steps=4, evaluate_every=2), NO_GATE
+    ),
+    ("hierarchical_vae", 2): profiles.ModelProfile(
+        VaeSizes(latent=4, encoder_units=8, conductor_units=8, embedding=8, decoder_units=8),
+        Training(batch_size=16, steps=4, evaluate_every=2),
+        NO_GATE,
+    ),
+}
+BEFORE_MODELS = ["MidiExampleGen", "StatisticsGen", "ImportSchemaGen", "StrictExampleValidator", "Transform"]
+OF_A_MODEL = ["Trainer", "LastBlessed", "Evaluator", "Pusher"]
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    return write_songs(tmp_path_factory.mktemp("songs"), 30)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setitem(profiles.PROFILES, "tiny", TINY)
+    return "tiny"
+
+
+def states(config: Config) -> Counter:
+    """How many executions of each node the metadata store holds, by node and state."""
+    store = metadata_store.MetadataStore(
+        tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata))
+    )
+    counted = Counter()
+    for context in store.get_contexts_by_type("node"):
+        node = context.name.removeprefix(f"{config.pipeline_name}.")
+        for execution in store.get_executions_by_context(context.id):
+            counted[node, metadata_store_pb2.Execution.State.Name(execution.last_known_state)] += 1
+    return counted
+
+
+def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny, tmp_path, capfd):
+    config = Config(songs, 2, tiny, runs=tmp_path)
+    nodes = BEFORE_MODELS + [f"{node}.{model}" for model, _ in TINY for node in OF_A_MODEL]
+
+    run(config)
+    first = states(config)
+    assert first == {(node, "COMPLETE"): 1 for node in nodes}
+
+    run(config)
+    # The models that the first run blessed are new to the second: it compares with them, and pushes again.
+    again = [node for node in nodes if node.startswith(("LastBlessed", "Evaluator", "Pusher"))]
+    second = states(config) - first
+    assert second == {(node, "COMPLETE" if node in again else "CACHED"): 1 for node in nodes}
+
+    run(replace(config, cache=False))
+    third = states(config) - first - second
+    assert third == {(node, "COMPLETE"): 1 for node in nodes}
+
+    lines = capfd.readouterr().out
+    assert all(lines.count(f"  {node} ") == 3 for node in nodes), lines
+    assert "epoch 2/2" in lines
+    assert "sampled accuracy" in lines
+    assert "INFO" not in lines
+
+    assert [model.name for model in pushed_models(config.serving)] == ["hierarchical_vae", "lstm"]
+    for model, _ in TINY:
+        beats = pushed_model(config.serving, model, 2).generate(3, temperature=1.0, seed=0)
+        assert beats.shape == (3, 32, 9)
+    results = latest_results(config.metadata)
+    assert [(result.model, result.blessed, result.corpus) for result in results] == [
+        ("hierarchical_vae", True, songs.name),
+        ("lstm", True, songs.name),
+    ]
+    assert all(0 <= value <= 1 for result in results for name, value in result.metrics.items() if "accuracy" in name)
+
+
+@pytest.mark.parametrize("model", [model for model, bars in profiles.DEMO if bars == 2])
+def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, tmp_path, monkeypatch):
+    demo = profiles.DEMO[model, 2]
+    untrained = replace(demo.training, steps=1, evaluate_every=1, learning_rate=1e-9, final_learning_rate=1e-9)
+    monkeypatch.setitem(
+        profiles.PROFILES, "untrained", {(model, 2): profiles.ModelProfile(demo.sizes, untrained, demo.gate)}
+    )
+    config = Config(songs, 2, "untrained", runs=tmp_path)
+    run(config)
+    (result,) = latest_results(config.metadata)
+    assert not result.blessed
+    assert not pushed_models(config.serving)
+
+
+def test_sixteen_bars_come_from_the_same_pipeline(songs, tmp_path, monkeypatch):
+    sixteen = {(model, 16): sizes for (model, _), sizes in TINY.items() if model == "lstm"}
+    monkeypatch.setitem(profiles.PROFILES, "tiny", sixteen)
+    config = Config(songs, 16, "tiny", runs=tmp_path)
+    run(config)
+    assert pushed_model(config.serving, "lstm", 16).generate(1, 1.0, 0).shape == (1, 256, 9)
