@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import symusic
 
 from drums.kit import DRUM_OF_PITCH, NOT_IN_KIT
+from drums.smf import SmfError, read_drum_events
 
 
 class Reason(enum.StrEnum):
@@ -48,38 +48,29 @@ class DrumNotes:
 
 
 def read_drum_notes(midi: bytes) -> DrumNotes:
-    """The drum notes in the bytes of a standard MIDI file. Raises RejectedError (unreadable, no drums)."""
+    """The drum notes in the bytes of a MIDI file. Raises RejectedError (unreadable, no drums)."""
     try:
-        # Data bytes above 127 are clamped: sequencers of the nineties wrote them, and players let them pass.
-        score = symusic.Score.from_midi(midi, sanitize_data=True)
-    except (RuntimeError, ValueError) as error:
-        raise RejectedError(Reason.UNREADABLE, " ".join(str(error).split())) from error
-    if score.tpq <= 0:
-        raise RejectedError(Reason.UNREADABLE, f"a division of {score.tpq} ticks per quarter note")
-    tracks = [track.notes.numpy() for track in score.tracks if track.is_drum and len(track.notes)]
-    if not tracks:
-        raise RejectedError(Reason.NO_DRUMS, "no note on channel 10")
-    ticks, durations, pitches, velocities = (
-        np.concatenate([track[name] for track in tracks]).astype(np.int64)
-        for name in ("time", "duration", "pitch", "velocity")
+        events = read_drum_events(midi)
+    except SmfError as error:
+        raise RejectedError(Reason.UNREADABLE, str(error)) from error
+    notes = DrumNotes(
+        events.ticks, events.pitches, events.velocities, events.ticks_per_quarter, _changes_of(events.meters)
     )
-    # As in note_seq, a note lasts one tick at least; and MIDI calls a note-on of velocity 0 a note-off.
-    played = (durations > 0) & (velocities > 0)
-    notes = DrumNotes(ticks[played], pitches[played], velocities[played], score.tpq, _meters(score))
-    if not played.any():
-        raise RejectedError(Reason.NO_DRUMS, f"none of {len(played)} notes on channel 10 lasts a tick")
+    if not len(notes.ticks):
+        unended = f"none of {events.unended} notes on channel 10 lasts a tick" if events.unended else ""
+        raise RejectedError(Reason.NO_DRUMS, unended or "no note on channel 10")
     if not (notes.drums != NOT_IN_KIT).any():
         raise RejectedError(Reason.NO_DRUMS, "no note on channel 10 that is in the kit")
     return notes
 
 
-def _meters(score: symusic.Score) -> tuple[tuple[int, int, int], ...]:
+def _changes_of(meters: np.ndarray) -> tuple[tuple[int, int, int], ...]:
     """The changes of time signature; 4/4 until the first, the last one of a tick counts, repetitions do not."""
     at_tick = {0: (4, 4)}
-    for signature in sorted(score.time_signatures, key=lambda signature: signature.time):
-        at_tick[signature.time] = (signature.numerator, signature.denominator)
-    meters = []
+    for tick, *meter in meters[np.argsort(meters[:, 0], kind="stable")].tolist():
+        at_tick[tick] = tuple(meter)
+    changes = []
     for tick, meter in at_tick.items():
-        if not meters or meters[-1][1:] != meter:
-            meters.append((tick, *meter))
-    return tuple(meters)
+        if not changes or changes[-1][1:] != meter:
+            changes.append((tick, *meter))
+    return tuple(changes)
