@@ -24,13 +24,7 @@ class Encoder(keras.layers.Layer):
             self.of_bar = BidirectionalStack(sizes.encoder_layers, sizes.encoder_units)
         self.of_window = BidirectionalStack(sizes.encoder_layers, sizes.encoder_units)
         self.mu = keras.layers.Dense(sizes.latent, dtype="float32")
-        # Sigma starts near 0.1: a decoder learns to listen to z sooner where it is not drowned in noise.
-        self.sigma = keras.layers.Dense(
-            sizes.latent,
-            activation="softplus",
-            bias_initializer=keras.initializers.Constant(-2.25),
-            dtype="float32",
-        )
+        self.sigma = keras.layers.Dense(sizes.latent, activation="softplus", dtype="float32")
 
     def call(self, hits: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """hits: [B, steps, 9].  Returns mu and sigma, float32 [B, Z]."""

@@ -21,19 +21,20 @@ def midi_bytes(
     meters: Iterable[tuple[int, int, int]] = (),
     name: str = "",
     melody: Sequence[Note] = (),
+    lasting: int = 1,
 ) -> bytes:
-    """A MIDI file of drum tracks on channel 10 and a melody on channel 1. Every note lasts one tick.
+    """A MIDI file of drum tracks on channel 10 and a melody on channel 1.
 
-    tempos: (tick, quarter notes a minute).  meters: (tick, numerator, denominator).
+    tempos: (tick, quarter notes a minute).  meters: (tick, numerator, denominator).  lasting: ticks of each drum note.
     """
     conductor = [(tick, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(qpm))) for tick, qpm in tempos]
     conductor += [
         (tick, mido.MetaMessage("time_signature", numerator=above, denominator=below)) for tick, above, below in meters
     ]
     tracks = [_track([(0, mido.MetaMessage("track_name", name=name)), *conductor])]
-    tracks += [_track(_on_and_off(notes, channel=9)) for notes in drum_tracks]
+    tracks += [_track(_on_and_off(notes, 9, lasting)) for notes in drum_tracks]
     if melody:
-        tracks.append(_track(_on_and_off(melody, channel=0)))
+        tracks.append(_track(_on_and_off(melody, 0, 1)))
     file = mido.MidiFile(type=1, ticks_per_beat=ticks_per_quarter, tracks=tracks)
     buffer = io.BytesIO()
     file.save(file=buffer)
@@ -45,13 +46,13 @@ def steps(*at: int, pitch: int = KICK, velocity: int = 100) -> list[Note]:
     return [(step * STEP, pitch, velocity) for step in at]
 
 
-def _on_and_off(notes: Iterable[Note], channel: int) -> list[tuple[int, mido.Message]]:
+def _on_and_off(notes: Iterable[Note], channel: int, lasting: int) -> list[tuple[int, mido.Message]]:
     return [
         event
         for tick, pitch, velocity in notes
         for event in (
             (tick, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)),
-            (tick + 1, mido.Message("note_off", channel=channel, note=pitch)),
+            (tick + lasting, mido.Message("note_off", channel=channel, note=pitch)),
         )
     ]
 

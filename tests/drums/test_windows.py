@@ -166,6 +166,31 @@ def test_only_channel_10_counts():
     assert as_lists(read_song(midi_bytes(steps(0, 4), melody=melody))) == as_lists(read_song(midi_bytes(steps(0, 4))))
 
 
+def test_a_note_that_lasts_no_tick_is_not_heard():
+    song = read_song(midi_bytes(steps(0, 4)))
+    assert as_lists(song) == as_lists(read_song(midi_bytes(steps(0, 4), lasting=STEP)))
+    with pytest.raises(RejectedError, match="none of 2 notes on channel 10 lasts a tick") as rejection:
+        read_song(midi_bytes(steps(0, 4), lasting=0))
+    assert rejection.value.reason is Reason.NO_DRUMS
+
+
+def test_a_data_byte_above_127_counts_as_127():
+    midi, note_on = midi_bytes(steps(0, 4, velocity=100)), bytes([0x99, KICK, 100])
+    assert note_on in midi
+    song = read_song(midi.replace(note_on, bytes([0x99, KICK, 200]), 1))
+    assert song.velocities[0, [0, 4], 0].tolist() == [127, 100]
+    song = read_song(midi.replace(bytes([KICK, 100]), bytes([200, 100]), 1))  # 127 is a pitch outside the kit
+    assert hit_steps(song) == [4]
+
+
+@pytest.mark.parametrize("division", [b"\0\0", b"\xe7\x28", b"\x80\x00"], ids=["zero", "25 frames", "no frames"])
+def test_a_file_whose_time_is_not_in_ticks_of_a_quarter_is_refused(division):
+    midi = midi_bytes(steps(0, 4))
+    with pytest.raises(RejectedError) as rejection:
+        read_song(midi[:12] + division + midi[14:])
+    assert rejection.value.reason is Reason.UNREADABLE
+
+
 # Windows
 
 
@@ -223,6 +248,11 @@ def test_a_copy_in_another_tempo_key_and_name_is_the_same_song():
     copy = read_song(midi_bytes(drums, melody=transposed, tempos=[(0, 97), (BAR, 140)], name="two"))
     assert song.id == copy.id
     assert len(song.id) == 16
+
+
+def test_the_same_hits_at_other_velocities_are_the_same_song():
+    loud, soft = (read_song(midi_bytes(steps(0, 16, 24, velocity=velocity))) for velocity in (100, 60))
+    assert loud.id == soft.id
 
 
 def test_other_drums_are_another_song():
@@ -309,6 +339,13 @@ def test_a_grid_survives_the_way_to_midi_and_back(tmp_path_factory, parts, qpm):
     song = read_song(path.read_bytes())
     assert song.segments.tolist() == [len(bars) for _, bars in parts]
     np.testing.assert_array_equal(song.velocities, np.concatenate([bars for _, bars in parts]))
+
+
+def test_a_file_cut_off_anywhere_is_refused():
+    midi = midi_bytes(steps(*range(0, 64, 16)), meters=[(0, 4, 4)])
+    for length in range(len(midi)):
+        with pytest.raises(RejectedError):
+            read_song(midi[:length])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20))

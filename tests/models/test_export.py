@@ -40,23 +40,26 @@ class Encoder(tf.Module):
         return self.table.lookup(combinations_of_velocities(velocities))
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    @functools.cache
+    def save(name):
+        """The network, its folder and what is loaded from there."""
+        model, folder, encode = build(name, BARS, TINY[name]), tmp_path_factory.mktemp(name), Encoder()
+        export.save(model, folder, encode, MAJORITY, track=[encode])
+        return model, folder, tf.saved_model.load(str(folder))
+
+    return save
+
+
 @pytest.fixture(scope="module", params=["lstm", "conv"])
-def forecaster(request, tmp_path_factory):
-    return saved(request.param, tmp_path_factory)
+def forecaster(request, saved):
+    return saved(request.param)
 
 
 @pytest.fixture(scope="module", params=["flat_vae", "hierarchical_vae"])
-def vae(request, tmp_path_factory):
-    return saved(request.param, tmp_path_factory)
-
-
-@functools.cache
-def saved(name, tmp_path_factory):
-    """The network, its folder and its loaded signatures."""
-    model, folder, encode = build(name, BARS, TINY[name]), tmp_path_factory.mktemp(name), Encoder()
-    export.save(model, folder, encode, MAJORITY, track=[encode])
-    loaded = tf.saved_model.load(str(folder))
-    return model, folder, loaded
+def vae(request, saved):
+    return saved(request.param)
 
 
 @pytest.fixture

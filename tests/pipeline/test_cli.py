@@ -1,0 +1,202 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from drums.corpora import midi_files
+from drums.inspection import inspect_file
+from pipeline.__main__ import drums
+from tests.midi_files import midi_bytes, steps
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Calls `./run drums` with its runs in a folder of the test."""
+
+    def call(*arguments, runs=tmp_path / "runs"):
+        return CliRunner().invoke(drums, ["--runs", str(runs), *map(str, arguments)])
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder with a song, a text and a song that is left out."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.mid").write_bytes(midi_bytes(steps(*range(0, 18 * 16, 5))))
+    (folder / "b.mid").write_bytes(midi_bytes(steps(0), meters=[(0, 3, 4)]))
+    (folder / "notes.txt").touch()
+    return folder
+
+
+@pytest.fixture
+def pushed(tmp_path) -> None:
+    """The folder of a pushed model, empty: whoever loads it fails."""
+    (tmp_path / "runs" / "serving" / "lstm-2bar" / "1").mkdir(parents=True)
+
+
+def sentence_of(result) -> str:
+    """What a user who gave something unusable reads: one line, no stack, and the exit code says that it failed."""
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code != 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert "Traceback" not in result.output
+    return line
+
+
+# fetch
+
+
+def test_fetch_copies_a_folder_and_says_where(call, folder, tmp_path):
+    result = call("fetch", folder)
+    corpus = tmp_path / "runs" / "corpora" / "mine"
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == f"2 MIDI files in {corpus}"
+    assert sorted(path.name for path in corpus.iterdir()) == ["a.mid", "b.mid"]
+
+
+def test_fetch_freedoom_finds_the_corpus_that_is_there(call, freedoom, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "corpora").symlink_to(freedoom.parent)
+    result = call("fetch", "freedoom")
+    assert (result.exit_code, result.stdout) == (0, f"75 MIDI files in {tmp_path}/runs/corpora/freedoom\n")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "mine/a.mid"])
+def test_fetching_what_is_no_folder_is_one_sentence(call, folder, name):
+    assert f"{folder.parent / name}: not a folder" in sentence_of(call("fetch", folder.parent / name))
+
+
+def test_fetching_into_a_place_that_cannot_be_written_is_one_sentence(call, folder):
+    runs = folder / "notes.txt" / "runs"
+    for corpus in (folder, "freedoom"):
+        assert str(runs) in sentence_of(call("fetch", corpus, runs=runs))
+
+
+# inspect
+
+
+def test_inspect_shows_each_file_and_why_one_is_left_out(call, folder):
+    result = call("inspect", folder)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [str(inspect_file(path)) for path in midi_files(folder)]
+    assert "left out: no drums in 4/4" in result.stdout.splitlines()[1]
+
+
+def test_inspect_in_json_is_one_object_a_line(call, folder):
+    plain, full = call("inspect", folder, "--json"), call("inspect", folder, "--json", "--windows")
+    found = [inspect_file(path) for path in midi_files(folder)]
+    assert [json.loads(line) for line in plain.stdout.splitlines()] == [f.as_dict(with_windows=False) for f in found]
+    assert [json.loads(line) for line in full.stdout.splitlines()] == [f.as_dict(with_windows=True) for f in found]
+
+
+def test_inspect_with_windows_lists_the_combinations_of_each(call, folder):
+    lines = call("inspect", folder / "a.mid", "--windows").stdout.splitlines()
+    found = inspect_file(str(folder / "a.mid"))
+    windows = [f"  {bars} bars: {' '.join(map(str, w))}" for bars in (2, 16) for w in found.windows(bars)]
+    assert lines == [str(found), *windows]
+
+
+def test_inspecting_a_path_that_is_not_there_is_one_sentence(call, tmp_path):
+    assert f"{tmp_path / 'nowhere'}: there is no such file" in sentence_of(call("inspect", tmp_path / "nowhere"))
+
+
+def test_inspecting_a_folder_without_midi_is_one_sentence(call, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert f"{tmp_path / 'empty'}: the folder holds no MIDI file" in sentence_of(call("inspect", tmp_path / "empty"))
+
+
+def test_inspect_starts_without_tensorflow(folder):
+    program = (
+        "import sys; from pipeline.__main__ import drums; drums(sys.argv[1:], standalone_mode=False); "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "inspect", folder], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0
+
+
+# train
+
+
+def test_training_on_a_path_that_is_not_there_is_one_sentence(call, tmp_path):
+    sentence = sentence_of(call("train", "--midi", tmp_path / "nowhere"))
+    assert f"{tmp_path / 'nowhere'}: there is no such file or folder" in sentence
+
+
+def test_training_on_a_folder_without_midi_is_one_sentence(call, tmp_path):
+    (tmp_path / "empty").mkdir()
+    sentence = sentence_of(call("train", "--midi", tmp_path / "empty"))
+    assert f"{tmp_path / 'empty'}: the folder holds no MIDI file" in sentence
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--profile", "enormous", "there is no profile 'enormous'; there are demo"),
+        ("--models", "lstm,gpt", "the profile demo has no model 'gpt' for 2 bars; it has lstm, conv, "),
+        ("--bars", "3", "there are no windows of 3 bars; there are 2 and 16"),
+        ("--bars", "0", "there are no windows of 0 bars; there are 2 and 16"),
+    ],
+)
+def test_training_what_does_not_exist_is_one_sentence_that_names_what_does(call, folder, option, value, sentence):
+    assert sentence in sentence_of(call("train", "--midi", folder, option, value))
+
+
+def test_training_into_a_place_that_cannot_be_written_is_one_sentence(call, folder):
+    runs = folder / "notes.txt" / "runs"
+    sentence = sentence_of(call("train", "--midi", folder, runs=runs))
+    assert str(runs) in sentence
+    assert "cannot write there" in sentence
+
+
+def test_what_is_refused_leaves_no_trace_of_a_run(call, folder, tmp_path):
+    for arguments in (["--profile", "enormous"], ["--bars", "3"]):
+        call("train", "--midi", folder, *arguments)
+    call("train", "--midi", tmp_path / "nowhere")
+    assert not (tmp_path / "runs" / "metadata.sqlite").exists()
+    assert not (tmp_path / "runs" / "pipelines").exists()
+
+
+# generate, table
+
+
+def test_generating_without_a_pushed_model_is_one_sentence(call, tmp_path):
+    sentence = sentence_of(call("generate", "--out", tmp_path / "beats"))
+    assert "no pushed model hierarchical_vae for 2 bars (there: none)" in sentence
+    assert not (tmp_path / "beats").exists()
+
+
+def test_generating_from_a_model_that_was_not_pushed_names_those_that_were(call, pushed, tmp_path):
+    for arguments in (["--model", "conv"], ["--model", "lstm", "--bars", "16"]):
+        assert "(there: lstm-2bar)" in sentence_of(call("generate", *arguments, "--out", tmp_path / "beats"))
+
+
+def test_generating_into_a_place_that_cannot_be_written_is_one_sentence(call, pushed, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "beats"):
+        sentence = sentence_of(call("generate", "--model", "lstm", "--out", out))
+        assert f"{out}: cannot write there" in sentence
+
+
+@pytest.mark.parametrize("arguments", [["--count", "0"], ["--temperature", "-1"], ["--qpm", "0"], ["--bars", "two"]])
+def test_a_number_outside_its_range_is_refused_by_name(call, tmp_path, arguments):
+    result = call("generate", "--out", tmp_path / "beats", *arguments)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{arguments[0]}'" in result.stderr
+
+
+def test_a_table_without_a_run_is_one_sentence(call):
+    assert "no run yet; `./run demo` or `./run drums train` makes one" in sentence_of(call("table"))
+
+
+def test_an_unknown_command_is_refused_by_name(call):
+    result = call("transmogrify")
+    assert result.exit_code == 2
+    assert "No such command 'transmogrify'" in result.stderr
