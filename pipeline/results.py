@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from rich.table import Table
@@ -54,34 +53,41 @@ def latest_results(metadata: Path) -> list[Result]:
     if not metadata.exists():
         raise InputError(f"{metadata}: no run yet; `./run demo` or `./run drums train` makes one")
     store = metadata_store.MetadataStore(tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata)))
-    try:
-        executions = store.get_executions_by_type("tfx.components.evaluator.component.Evaluator")
-    except errors.NotFoundError:
-        executions = []
-    finished = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
-    results = {}
-    for execution in sorted(executions, key=lambda execution: execution.id):
-        if execution.last_known_state in finished:
-            result = _result(store, execution)
-            results[result.bars, result.model] = result
+    evaluators = [
+        store.get_executions_by_context(node.id)
+        for node in store.get_contexts_by_type("node")
+        if ".Evaluator." in node.name
+    ]
+    latest = [max(filter(_is_finished, of_node), key=_id, default=None) for of_node in evaluators]
+    results = [_result(store, execution) for execution in latest if execution]
     if not results:
         raise InputError(f"{metadata}: no run has evaluated a model yet; see runs/logs for what stopped it")
-    return [results[key] for key in sorted(results)]
+    return sorted(results, key=lambda result: (result.bars, result.model))
+
+
+def _id(execution) -> int:
+    return execution.id
+
+
+def _is_finished(execution) -> bool:
+    return execution.last_known_state in (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
 
 def _result(store, execution) -> Result:
-    evaluation, blessing = _artifacts(store, execution, "evaluation"), _artifacts(store, execution, "blessing")
-    (trainer,) = _producers(store, _artifacts(store, execution, "model"))
-    (example_gen,) = _producers(store, _artifacts(store, execution, "examples"))
-    custom_config = json.loads(trainer.custom_properties["custom_config"].string_value)
+    (evaluation,), (blessing,) = (_artifacts(store, execution, key) for key in ("evaluation", "blessing"))
+    # Not by the key of the input: where the model is its own baseline, one of the two keys is lost.
+    model = blessing.custom_properties["current_model_id"].int_value
+    custom_config = json.loads(_producer(store, model).custom_properties["custom_config"].string_value)
+    (examples,) = _artifacts(store, execution, "examples")
+    example_gen = _producer(store, examples.id)
     return Result(
         model=custom_config["model"],
         bars=custom_config["bars"],
         profile=custom_config["profile"],
         corpus=Path(example_gen.custom_properties["input_base"].string_value).name,
         date=datetime.fromtimestamp(execution.create_time_since_epoch / 1000),
-        metrics=_metrics(evaluation[0].uri),
-        blessed=bool(blessing[0].custom_properties["blessed"].int_value),
+        metrics=_metrics(evaluation.uri),
+        blessed=bool(blessing.custom_properties["blessed"].int_value),
     )
 
 
@@ -92,12 +98,15 @@ def _artifacts(store, execution, key: str) -> list[metadata_store_pb2.Artifact]:
     return store.get_artifacts_by_id(ids)
 
 
-def _producers(store, artifacts) -> list[metadata_store_pb2.Execution]:
-    """The executions that first put artifacts out; those that took them from the cache are left out."""
-    events = store.get_events_by_artifact_ids([artifact.id for artifact in artifacts])
-    output = metadata_store_pb2.Event.OUTPUT
-    executions = store.get_executions_by_id([event.execution_id for event in events if event.type == output])
-    return [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.COMPLETE]
+def _producer(store, artifact_id: int) -> metadata_store_pb2.Execution:
+    """The execution that first put an artifact out; later ones took it from the cache."""
+    events = store.get_events_by_artifact_ids([artifact_id])
+    return min(
+        store.get_executions_by_id(
+            [event.execution_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
+        ),
+        key=_id,
+    )
 
 
 def _metrics(evaluation_uri: str) -> dict[str, float]:

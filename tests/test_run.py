@@ -260,8 +260,10 @@ def test_an_interrupted_set_up_is_repaired_by_the_next_call(new_project):
     (venv,) = new_project.venvs()
     assert not (venv / ".complete").exists()
     (venv / "bin" / "python").unlink()
+    (venv / "half").touch()
     done = new_project.call("python", "-c", "import packaging")
     assert done.returncode == 0, done.stderr
+    assert not (venv / "half").exists()
 
 
 def test_two_first_calls_at_once_both_work(new_project):
