@@ -14,8 +14,7 @@ from pathlib import Path
 from rich.progress import track
 
 from drums.errors import InputError
-
-MIDI_SUFFIXES = (".mid", ".midi")
+from drums.sources import ARCHIVE_SUFFIXES, MIDI_SUFFIXES, is_archive, is_midi
 
 # A wheel is a zip archive: this one is unpacked, never installed, so it need not fit this Python or machine.
 _FREEDOOM_WHEEL = "vizdoom==1.3.2 --hash=sha256:009ae7767910a7f52b9d1f4d453b2d25ae1d8a4a58b027ebe806a4a4e24cc54e"
@@ -25,9 +24,10 @@ _FREEDOOM_LICENSE = Path(__file__).with_name("freedoom_license.txt")
 
 
 def midi_files(path: str | os.PathLike) -> list[str]:
-    """The MIDI files in a folder and the folders below it, sorted; a file is itself, whatever its name.
+    """The MIDI files, and archives of them, in a folder and the folders below it, sorted; a file is itself, whatever
+    its name.
 
-    Raises InputError where the path is not there or holds no MIDI file.
+    Raises InputError where the path is not there or holds none.
     """
     path = os.fspath(path)
     if not os.path.exists(path):
@@ -36,20 +36,34 @@ def midi_files(path: str | os.PathLike) -> list[str]:
         return [path]
     found = find_midi(path)
     if not found:
-        raise InputError(f"{path}: the folder holds no MIDI file (no name ends in {' or '.join(MIDI_SUFFIXES)})")
+        suffixes = ", ".join((*MIDI_SUFFIXES, *ARCHIVE_SUFFIXES))
+        raise InputError(f"{path}: the folder holds no MIDI file (no name ends in one of {suffixes})")
     return found
 
 
 def find_midi(path: str) -> list[str]:
-    """The MIDI files at a path, maybe none, sorted. Links to folders are not followed: they may lead in circles."""
+    """The MIDI files and archives at a path, maybe none, sorted; `sources.midi_in` reads each.
+
+    Links to folders are not followed: they may lead in circles. A folder that cannot be listed stands for what is in
+    it, so that whoever reads it learns why.
+    """
     if not os.path.isdir(path):
-        return [path] if path.lower().endswith(MIDI_SUFFIXES) else []
-    return sorted(
+        return [path] if is_midi(path) or is_archive(path) else []
+    unlisted = []
+    found = [
         os.path.join(folder, name)
-        for folder, _, names in os.walk(path)
+        for folder, _, names in os.walk(path, onerror=lambda error: unlisted.append(error.filename))
         for name in names
-        if name.lower().endswith(MIDI_SUFFIXES)
-    )
+        if is_midi(name) or is_archive(name)
+    ]
+    return sorted(found + unlisted)
+
+
+def count_of(paths: list[str]) -> str:
+    """How many MIDI files and archives there are, in words."""
+    archives = sum(map(is_archive, paths))
+    counts = [(len(paths) - archives, "MIDI file"), (archives, "archive")]
+    return " and ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count)
 
 
 def fetch_freedoom(into: Path) -> Path:
@@ -104,7 +118,7 @@ def fetch_folder(folder: Path, into: Path) -> Path:
     A file that is there already with the same size and time is not copied again. Raises InputError.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder, nor a corpus that Drumline knows (freedoom)")
+        raise InputError(f"{folder}: not a folder, nor a corpus that Drumline knows (freedoom, groove, lakh)")
     corpus = into / folder.resolve().name
     if corpus.resolve() == folder.resolve():
         return corpus
@@ -114,7 +128,7 @@ def fetch_folder(folder: Path, into: Path) -> Path:
             if not _is_copy(source, target):
                 _copy(source, target)
         except OSError as error:
-            raise InputError(f"{source}: cannot be copied to {target} ({error.strerror})") from error
+            raise InputError(f"{source}: cannot be copied to {target} ({error.strerror or error})") from error
     return corpus
 
 

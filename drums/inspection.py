@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from drums.kit import combinations_of
 from drums.midi import Reason, RejectedError
+from drums.sources import midi_in, shown
 from drums.windows import Song, read_song
 
 WINDOW_BARS = (2, 16)
@@ -24,13 +25,15 @@ class Inspection:
         return combinations_of(self.song.windows(bars)).tolist() if self.song else []
 
     def as_dict(self, *, with_windows: bool) -> dict:
-        """For JSON: path, then song, bars, segments (bars of each) and windows, or reason and detail."""
+        """For JSON: path (see `sources.shown`), then song, bars, segments (bars of each) and windows, or reason and
+        detail.
+        """
         if self.song is None:
-            return {"path": self.path, "reason": self.reason, "detail": self.detail}
+            return {"path": shown(self.path), "reason": self.reason, "detail": shown(self.detail)}
         windows = {str(bars): self.windows(bars) for bars in WINDOW_BARS}
         counts = {bars: len(combinations) for bars, combinations in windows.items()}
         return {
-            "path": self.path,
+            "path": shown(self.path),
             "song": self.song.id,
             "bars": self.song.bars,
             "segments": self.song.segments.tolist(),
@@ -40,26 +43,26 @@ class Inspection:
 
     def __str__(self) -> str:
         if self.song is None:
-            return f"{self.path}: left out: {self.reason} ({self.detail})"
+            return f"{shown(self.path)}: left out: {self.reason} ({shown(self.detail)})"
         windows = ", ".join(f"{len(self.windows(bars))} windows of {bars} bars" for bars in WINDOW_BARS)
-        return f"{self.path}: {self.song.bars} bars in {len(self.song.segments)} segments; {windows}"
+        return f"{shown(self.path)}: {self.song.bars} bars in {len(self.song.segments)} segments; {windows}"
 
 
 def inspect(paths: Iterable[str]) -> Iterator[Inspection]:
-    """One Inspection a file, in the order of the paths."""
+    """One Inspection a MIDI file, in the order of the paths and of the files in an archive."""
     for path in paths:
-        yield inspect_file(path)
+        for name, midi in midi_in(path):
+            yield inspection_of(name, midi)
 
 
-def inspect_file(path: str) -> Inspection:
-    """What the pipeline sees in one file."""
+def inspection_of(path: str, midi: bytes | RejectedError) -> Inspection:
+    """What the pipeline sees in a file, given its bytes or why it has none."""
     try:
-        with open(path, "rb") as file:
-            song = read_song(file.read())
+        if isinstance(midi, RejectedError):
+            raise midi
+        song = read_song(midi)
         if song.segments.max() < min(WINDOW_BARS):
             raise RejectedError(Reason.TOO_SHORT, f"no segment has {min(WINDOW_BARS)} bars")
     except RejectedError as rejection:
         return Inspection(path, reason=rejection.reason, detail=rejection.detail)
-    except OSError as error:
-        return Inspection(path, reason=Reason.UNREADABLE, detail=error.strerror)
     return Inspection(path, song)

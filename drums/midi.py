@@ -7,7 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from drums.kit import DRUM_OF_PITCH, NOT_IN_KIT
-from drums.smf import SmfError, read_drum_events
+from drums.smf import SmfError, TooManyEventsError, read_drum_events
+
+MOST_EVENTS = 2_000_000  # drum notes; a hit on every drum at every step of the longest song that is read is fewer
+_COMMON_TIME = np.array([[0, 4, 4]])
 
 
 class Reason(enum.StrEnum):
@@ -17,6 +20,7 @@ class Reason(enum.StrEnum):
     NO_DRUMS = "no drums"
     NO_COMMON_TIME = "no drums in 4/4"
     TOO_SHORT = "too short"
+    TOO_LONG = "too long"
 
 
 class RejectedError(ValueError):
@@ -26,20 +30,23 @@ class RejectedError(ValueError):
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail = reason, detail
 
+    def __reduce__(self):
+        return type(self), (self.reason, self.detail)
+
 
 @dataclass(frozen=True)
 class DrumNotes:
     """All channel-10 notes of a song, merged, and where its meter changes.
 
-    ticks, pitches, velocities: int64 [notes], in no order.  meters: (tick, numerator, denominator), by tick; the
-    first is at tick 0.
+    ticks, pitches, velocities: int64 [notes], in no order.  meters: int64 [changes, 3], (tick, numerator,
+    denominator), by tick; the first is at tick 0.
     """
 
     ticks: np.ndarray
     pitches: np.ndarray
     velocities: np.ndarray
     ticks_per_quarter: int
-    meters: tuple[tuple[int, int, int], ...]
+    meters: np.ndarray
 
     @cached_property
     def drums(self) -> np.ndarray:
@@ -48,9 +55,11 @@ class DrumNotes:
 
 
 def read_drum_notes(midi: bytes) -> DrumNotes:
-    """The drum notes in the bytes of a MIDI file. Raises RejectedError (unreadable, no drums)."""
+    """The drum notes in the bytes of a MIDI file. Raises RejectedError (unreadable, no drums, too long)."""
     try:
-        events = read_drum_events(midi)
+        events = read_drum_events(midi, most_events=MOST_EVENTS)
+    except TooManyEventsError as error:
+        raise RejectedError(Reason.TOO_LONG, str(error)) from error
     except SmfError as error:
         raise RejectedError(Reason.UNREADABLE, str(error)) from error
     notes = DrumNotes(
@@ -64,13 +73,8 @@ def read_drum_notes(midi: bytes) -> DrumNotes:
     return notes
 
 
-def _changes_of(meters: np.ndarray) -> tuple[tuple[int, int, int], ...]:
+def _changes_of(meters: np.ndarray) -> np.ndarray:
     """The changes of time signature; 4/4 until the first, the last one of a tick counts, repetitions do not."""
-    at_tick = {0: (4, 4)}
-    for tick, *meter in meters[np.argsort(meters[:, 0], kind="stable")].tolist():
-        at_tick[tick] = tuple(meter)
-    changes = []
-    for tick, meter in at_tick.items():
-        if not changes or changes[-1][1:] != meter:
-            changes.append((tick, *meter))
-    return tuple(changes)
+    meters = np.concatenate([_COMMON_TIME, meters[np.argsort(meters[:, 0], kind="stable")]])
+    meters = meters[np.append(meters[1:, 0] > meters[:-1, 0], True)]
+    return meters[np.append(True, (meters[1:, 1:] != meters[:-1, 1:]).any(axis=1))]

@@ -5,6 +5,7 @@ checked against the end of its track: no file, however broken, can crash or hang
 """
 
 import struct
+import sys
 from dataclasses import dataclass
 
 import numba
@@ -23,6 +24,10 @@ class SmfError(ValueError):
     """The bytes are not a standard MIDI file, or not one with time in ticks; the message says what and where."""
 
 
+class TooManyEventsError(SmfError):
+    """More drum notes or time signatures than the caller wants to see."""
+
+
 @dataclass(frozen=True)
 class DrumEvents:
     """ticks, pitches, velocities: int64 [notes], of channel 10 in all tracks. meters: int64 [changes, 3], (tick,
@@ -37,8 +42,9 @@ class DrumEvents:
     unended: int
 
 
-def read_drum_events(midi: bytes) -> DrumEvents:
-    """Decodes a file of format 0 or 1, also inside RIFF (.rmi). Raises SmfError.
+def read_drum_events(midi: bytes, most_events: int = sys.maxsize) -> DrumEvents:
+    """Decodes a file of format 0 or 1, also inside RIFF (.rmi). Raises SmfError; where it holds more notes or time
+    signatures than `most_events`, TooManyEventsError, before any memory is taken for them.
 
     Notes pair as in pretty_midi, which note_seq reads by: a note-off ends all sounding notes of its pitch but those
     struck at its own tick, and those only while others end with it.
@@ -61,6 +67,9 @@ def read_drum_events(midi: bytes) -> DrumEvents:
         )
         if fault:
             raise SmfError(f"{_FAULTS[fault]} (byte {at})")
+    for events, kind in ((notes, "drum notes"), (meters, "time signatures")):
+        if events > most_events:
+            raise TooManyEventsError(f"{events:,} {kind}, of {most_events:,} that a song may have")
     ticks, pitches, velocities, links = np.empty((4, notes), np.int64)
     ended, changes = np.zeros(notes, np.bool_), np.empty((meters, 3), np.int64)
     notes = meters = 0

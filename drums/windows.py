@@ -13,7 +13,9 @@ import numpy as np
 from drums.kit import DRUMS, NOT_IN_KIT, STEPS_PER_BAR, combinations_of
 from drums.midi import DrumNotes, Reason, RejectedError, read_drum_notes
 
+MOST_BARS = 10_000  # five and a half hours at 120 quarter notes a minute
 _STEPS_PER_QUARTER = STEPS_PER_BAR // 4
+_METERS_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Song:
 
 
 def read_song(midi: bytes) -> Song:
-    """The song in the bytes of a MIDI file. Raises RejectedError (unreadable, no drums, no drums in 4/4)."""
+    """The song in the bytes of a MIDI file. Raises RejectedError (unreadable, no drums, no drums in 4/4, too long)."""
     return song_of(read_drum_notes(midi))
 
 
@@ -80,12 +82,14 @@ def read_windows(midi: bytes, bars: int) -> tuple[Song, np.ndarray]:
 
 
 def song_of(notes: DrumNotes) -> Song:
-    """Quantizes drum notes and cuts them into segments. Raises RejectedError where no drum plays in 4/4."""
+    """Quantizes drum notes and cuts them into segments.
+
+    Raises RejectedError (no drums in 4/4, too long).
+    """
     section, step = _sections_and_steps(notes)
-    common = np.array([meter[1:] == (4, 4) for meter in notes.meters])[section]
+    common = (notes.meters[:, 1:] == 4).all(axis=1)[section]
     if not (common & (notes.drums != NOT_IN_KIT)).any():
-        meters = ", ".join(sorted({f"{above}/{below}" for _, above, below in notes.meters}))
-        raise RejectedError(Reason.NO_COMMON_TIME, f"its drums play in {meters}")
+        raise RejectedError(Reason.NO_COMMON_TIME, f"its drums play in {_listed(notes.meters)}")
     section, step = section[common], step[common]
     drums, velocities = notes.drums[common], notes.velocities[common]
 
@@ -97,6 +101,8 @@ def song_of(notes: DrumNotes) -> Song:
     last = np.concatenate([first[1:], [len(step)]]) - 1
     first_bar = step[first] // STEPS_PER_BAR
     segments = step[last] // STEPS_PER_BAR - first_bar + 1
+    if segments.sum() > MOST_BARS:
+        raise RejectedError(Reason.TOO_LONG, f"{segments.sum():,} bars, of {MOST_BARS:,} that a song may have")
 
     segment = np.repeat(np.arange(len(first)), last - first + 1)
     offset = (np.cumsum(segments) - segments - first_bar) * STEPS_PER_BAR
@@ -109,12 +115,17 @@ def song_of(notes: DrumNotes) -> Song:
     return Song(mean.reshape(-1, STEPS_PER_BAR, len(DRUMS)), segments)
 
 
+def _listed(meters: np.ndarray) -> str:
+    names = [f"{above}/{below}" for above, below in np.unique(meters[:, 1:], axis=0).tolist()]
+    return ", ".join(names[:_METERS_SHOWN]) + (", ..." if len(names) > _METERS_SHOWN else "")
+
+
 def _sections_and_steps(notes: DrumNotes) -> tuple[np.ndarray, np.ndarray]:
     """The section (between changes of meter) of each note, and its nearest step counted from the section's start.
 
     A note shortly before a change belongs to the section whose first step it is nearest to.
     """
-    starts = np.array([meter[0] for meter in notes.meters])
+    starts = notes.meters[:, 0]
     section = (
         np.searchsorted(
             starts * 2 * _STEPS_PER_QUARTER,

@@ -55,15 +55,26 @@ def drums(context, runs):
 @click.argument("corpus")
 @click.pass_obj
 def fetch(runs, corpus):
-    """Get a corpus into runs/corpora: `freedoom`, or a FOLDER of your own MIDI files.
+    """Get a corpus into runs/corpora: `freedoom`, `groove`, `lakh`, or a FOLDER of your own MIDI files and archives.
 
-    freedoom is the soundtrack of the game Freedoom: 75 songs, BSD-3-Clause.
+    \b
+    freedoom  the soundtrack of the game Freedoom: 75 songs, BSD-3-Clause
+    groove    the Groove MIDI Dataset: 1,150 recordings of drummers, 3 MB, CC BY 4.0
+    lakh      the Lakh MIDI Dataset: 176,581 songs, 1.8 GB, CC BY 4.0
+
+    A download that breaks off goes on where it was when called again. Archives are not unpacked: the pipeline and
+    `inspect` read them as they are.
     """
-    from drums import corpora
+    from drums import corpora, downloads
+    from drums.sources import shown
 
     into = runs / "corpora"
-    path = corpora.fetch_freedoom(into) if corpus == "freedoom" else corpora.fetch_folder(Path(corpus), into)
-    click.echo(f"{len(corpora.midi_files(path))} MIDI files in {path}")
+    if corpus in downloads.DOWNLOADS:
+        path = downloads.fetch_download(corpus, into)
+        click.echo(downloads.DOWNLOADS[corpus].license)
+    else:
+        path = corpora.fetch_freedoom(into) if corpus == "freedoom" else corpora.fetch_folder(Path(corpus), into)
+    click.echo(f"{corpora.count_of(corpora.midi_files(path))} in {shown(str(path))}")
 
 
 @drums.command()
@@ -71,7 +82,12 @@ def fetch(runs, corpus):
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--windows", "with_windows", is_flag=True, help="The combinations of each distinct window, too.")
 def inspect(path, as_json, with_windows):
-    """What the pipeline sees in a MIDI file or a folder: bars, segments, windows, or why a file is left out."""
+    """What the pipeline sees in a MIDI file, an archive or a folder of both: bars, segments, windows, or why a file is
+    left out.
+
+    Archives are .tar, .tar.gz, .tgz and .zip. A byte of a name that is not UTF-8 is shown as \\xNN, a control
+    character too.
+    """
     from drums import corpora, inspection
 
     for found in inspection.inspect(corpora.midi_files(path)):
@@ -86,18 +102,22 @@ def inspect(path, as_json, with_windows):
 
 
 @drums.command()
-@click.option("--midi", type=click.Path(path_type=Path), required=True, help="The folder of MIDI files.")
+@click.option(
+    "--midi", required=True, help="The folder of MIDI files or archives; or an address such as gs://bucket/midi."
+)
 @click.option("--bars", type=int, default=2, help="Length of a window: 2 or 16.")
 @click.option("--profile", default="demo", help="The sizes of models and training.")
 @click.option("--models", default="", help="Which models, with commas.  [default: all of the profile]")
+@click.option("--pattern", default="*", help="What to read in the folder, such as 'span-{SPAN}/*': the latest span.")
+@click.option("--spans", type=int, default=1, help="On how many of the latest spans that were read to train.")
 @click.option("--force", is_flag=True, help="Run every node, also those whose result is cached.")
 @quiet
-def train(runs, midi, bars, profile, models, force):
+def train(runs, midi, bars, profile, models, pattern, spans, force):
     """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""
-    from pipeline.config import Config
+    from pipeline.config import Config, absolute
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
-    config = Config(midi.absolute(), bars, profile, names, runs, cache=not force)
+    config = Config(absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force)
     _run(config)
     _print_table(config.metadata)
 
@@ -140,7 +160,7 @@ def demo(runs):
     click.echo(f"{len(corpora.midi_files(corpus))} MIDI files in {corpus}")
     for bars in LENGTHS:
         click.echo(f"\nTraining on windows of {bars} bars")
-        _run(Config(corpus, bars, runs=runs))
+        _run(Config(str(corpus), bars, runs=runs))
     click.echo()
     _print_table(runs / "metadata.sqlite")
     click.echo("\nNew beats, as MIDI files:")

@@ -12,6 +12,11 @@ from pipeline.profiles import LENGTHS, ModelProfile, profile_of
 RUNS = Path(__file__).parent.parent / "runs"
 
 
+def absolute(midi: str) -> str:
+    """A corpus by its whole path, whatever folder a run is in; an address as it is."""
+    return midi if "://" in midi else os.path.abspath(midi)
+
+
 @dataclass(frozen=True)
 class Config:
     """One run: which corpus, length of window, profile and models, and where everything goes.
@@ -19,12 +24,13 @@ class Config:
     Raises InputError for a profile, length or model that does not exist.
     """
 
-    midi: Path
+    midi: str  # a folder, or an address such as gs://bucket/midi that Beam's file systems know
     bars: int
     profile: str = "demo"
     models: tuple[str, ...] = ()  # () stands for all of the profile
     runs: Path = RUNS
-    pattern: str = "*"
+    pattern: str = "*"  # of what to read in `midi`; with {SPAN} in it, the latest span is read
+    spans: int = 1  # how many of the latest spans that were ever read are trained on
     cache: bool = True
     # With any argument at all, TFX packs itself up for far-away workers before each Beam node.
     beam_pipeline_args: tuple[str, ...] = ()
@@ -32,6 +38,8 @@ class Config:
     def __post_init__(self):
         if self.bars not in LENGTHS:
             raise InputError(f"there are no windows of {self.bars} bars; there are {' and '.join(map(str, LENGTHS))}")
+        if self.spans < 1:
+            raise InputError(f"a run trains on at least 1 span, not {self.spans}")
         known = [model for model, bars in profile_of(self.profile) if bars == self.bars]
         unknown = [model for model in self.models if model not in known]
         if unknown:
@@ -80,7 +88,7 @@ class Config:
             raise InputError(f"DRUMLINE_BARS must be a number of bars, not '{bars}'")
         models = environment.get("DRUMLINE_MODELS", "")
         return cls(
-            midi=Path(environment["DRUMLINE_MIDI"]).absolute(),
+            midi=absolute(environment["DRUMLINE_MIDI"]),
             bars=int(bars),
             profile=environment.get("DRUMLINE_PROFILE", "demo"),
             models=tuple(model.strip() for model in models.split(",") if model.strip()),

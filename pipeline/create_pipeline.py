@@ -10,6 +10,7 @@ import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 
 from components import preprocessing, training
+from components.latest_spans import LatestSpans
 from components.midi_example_gen import MidiExampleGen
 from components.strict_example_validator import StrictExampleValidator
 from components.window_metric import WindowMean
@@ -29,19 +30,25 @@ GAIN = "gain_over_majority"
 
 def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     """The TFX pipeline of one window length with one branch a model."""
-    example_gen = MidiExampleGen(str(config.midi), config.bars, config.pattern)
+    example_gen = MidiExampleGen(config.midi, config.bars, config.pattern)
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = tfx.components.ImportSchemaGen(schema_file=str(SCHEMA / f"{config.bars}bar.pbtxt"))
     schema = schema_gen.outputs["schema"]
     validator = StrictExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    latest_spans = tfx.dsl.Resolver(
+        strategy_class=LatestSpans,
+        config={"spans": config.spans},
+        examples=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples, producer_component_id=example_gen.id),
+    ).with_id("LatestSpans")
+    latest_spans.add_upstream_node(validator)
+    examples = latest_spans.outputs["examples"]
     transform = tfx.components.Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
     )
-    transform.add_upstream_node(validator)
     branches = [
         node
         for model, profile in config.model_profiles.items()
@@ -50,7 +57,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(config.pipeline_root),
-        components=[example_gen, statistics_gen, schema_gen, validator, transform, *branches],
+        components=[example_gen, statistics_gen, schema_gen, validator, latest_spans, transform, *branches],
         enable_cache=config.cache,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
         beam_pipeline_args=list(config.beam_pipeline_args),

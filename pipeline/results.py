@@ -78,7 +78,7 @@ def _result(store, execution) -> Result:
     # Not by the key of the input: where the model is its own baseline, one of the two keys is lost.
     model = blessing.custom_properties["current_model_id"].int_value
     custom_config = json.loads(_producer(store, model).custom_properties["custom_config"].string_value)
-    (examples,) = _artifacts(store, execution, "examples")
+    examples, *_ = _artifacts(store, execution, "examples")
     example_gen = _producer(store, examples.id)
     return Result(
         model=custom_config["model"],

@@ -20,7 +20,8 @@ def run(config: Config, runner_class=BeamDagRunner) -> None:
     Raises InputError before anything runs where the corpus or the folder for runs is unusable, NodeError where a
     node fails.
     """
-    corpora.midi_files(config.midi)
+    if "://" not in config.midi:
+        corpora.midi_files(config.midi)
     writable(config.runs)
     # BeamDagRunner opens its own Beam pipeline without arguments, and Beam's default would download a binary.
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"

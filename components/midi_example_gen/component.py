@@ -2,13 +2,23 @@
 
 from tfx import v1 as tfx
 from tfx.components.example_gen import component
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.proto import example_gen_pb2
+from tfx.types import standard_component_specs as specs
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.types.experimental.simple_artifacts import File
 
 from components.midi_example_gen.driver import Driver
-from components.midi_example_gen.executor import Executor, pack_bars
+from components.midi_example_gen.executor import BARS, REJECTIONS, Executor
 
 SPLITS = {"train": 8, "eval": 1, "test": 1}
+
+
+class MidiExampleGenSpec(specs.FileBasedExampleGenSpec):
+    """A file-based ExampleGen that knows the length of its windows, and what it rejected."""
+
+    PARAMETERS = specs.FileBasedExampleGenSpec.PARAMETERS | {BARS: ExecutionParameter(type=int)}
+    OUTPUTS = specs.FileBasedExampleGenSpec.OUTPUTS | {REJECTIONS: ChannelParameter(type=File)}
 
 
 class MidiExampleGen(component.FileBasedExampleGen):
@@ -16,28 +26,33 @@ class MidiExampleGen(component.FileBasedExampleGen):
 
         MidiExampleGen(input_base="lakh", bars=2).outputs["examples"]
 
-    Each tf.Example holds `velocities`, int64 [steps * 9], and `song_id`. A song lies in one split, and a window is in
-    the corpus once. The examples artifact tells in its custom properties how many files, songs and windows there
-    were, and how many files were rejected for each reason. The node fails where a split would be empty.
+    Outputs:
+      examples: tf.Examples with `velocities`, int64 [steps * 9], and `song_id`. A song lies in one split, and a window
+        is in the corpus once. The artifact's custom properties tell how many files, songs and windows there were, and
+        how many files were rejected for each reason.
+      rejections: rejections.jsonl, with path, reason and detail of each rejected file.
 
-    Each match of `pattern` in `input_base` is a MIDI file or a folder that is searched to any depth. It may hold
-    {SPAN} and {VERSION}, as for every file-based ExampleGen.
+    The node fails where a split would be empty.
+
+    Each match of `pattern` in `input_base` is a MIDI file, an archive of them, or a folder that is searched to any
+    depth. The pattern may hold {SPAN} and {VERSION}, as for every file-based ExampleGen: the latest span is read.
     """
 
+    SPEC_CLASS = MidiExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = Driver
 
     def __init__(self, input_base: str, bars: int, pattern: str = "*"):
-        super().__init__(
+        splits = [tfx.proto.SplitConfig.Split(name=name, hash_buckets=buckets) for name, buckets in SPLITS.items()]
+        spec = MidiExampleGenSpec(
             input_base=input_base,
             input_config=example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="midi", pattern=pattern)]),
-            output_config=tfx.proto.Output(
-                split_config=tfx.proto.SplitConfig(
-                    splits=[
-                        tfx.proto.SplitConfig.Split(name=name, hash_buckets=buckets) for name, buckets in SPLITS.items()
-                    ],
-                    partition_feature_name="song_id",
-                )
-            ),
-            custom_config=pack_bars(bars),
+            output_config=tfx.proto.Output(split_config=tfx.proto.SplitConfig(splits=splits)),
+            output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
+            output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
+            bars=bars,
+            examples=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples),
+            rejections=tfx.dsl.Channel(type=File),
         )
+        # Past FileBasedExampleGen's own, which makes a spec without bars and rejections.
+        base_beam_component.BaseBeamComponent.__init__(self, spec=spec)

@@ -1,7 +1,7 @@
 """What MidiExampleGen counts, from Beam's workers to the artifact and to the sentence of a refusal."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from apache_beam.metrics import Metrics, MetricsFilter
 
@@ -9,52 +9,33 @@ from drums.errors import InputError
 from drums.midi import Reason
 
 _NAMESPACE = "MidiExampleGen"
+_COUNTERS = ("files", "songs", "windows in songs", "windows", *(f"rejected {reason}" for reason in Reason))
 
 
-def _increment(name: str) -> None:
-    Metrics.counter(_NAMESPACE, name).inc()
+def count(element: Any, name: str, by: int = 1) -> Any:
+    """Increments a counter of this worker. Returns the element, so that it serves in a beam.Map."""
+    Metrics.counter(_NAMESPACE, name).inc(by)
+    return element
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Counters by name: files, songs, windows, `rejected <reason>` files, `windows in <split>`."""
+    """Counters by name: files, songs, windows in songs (before equal ones were dropped), windows (after),
+    `windows in <split>`, and `rejected <reason>` files.
+    """
 
     by_name: dict[str, int]
-
-    @staticmethod
-    def count_file(path):
-        _increment("files")
-        return path
-
-    @staticmethod
-    def count_song(song_id):
-        _increment("songs")
-        return song_id
-
-    @staticmethod
-    def count_window(window):
-        _increment("windows")
-        return window
-
-    @staticmethod
-    def count_rejected(reason):
-        _increment(f"rejected {reason}")
-
-    @staticmethod
-    def count_split(example, split):
-        _increment(f"windows in {split}")
-        return example
 
     @classmethod
     def of(cls, result) -> Self:
         """The counters of a finished Beam pipeline; those that nothing was counted by are 0."""
         counters = result.metrics().query(MetricsFilter().with_namespace(_NAMESPACE))["counters"]
-        zero = {"files": 0, "songs": 0, "windows": 0} | {f"rejected {reason}": 0 for reason in Reason}
-        return cls(zero | {counter.key.metric.name: counter.result for counter in counters})
+        counted = {counter.key.metric.name: counter.result for counter in counters}
+        return cls(dict.fromkeys(_COUNTERS, 0) | counted)
 
     def as_properties(self) -> dict[str, int]:
         """By names with underscores for spaces, as properties of an artifact have them."""
-        return {name.replace(" ", "_").replace("/", "_"): count for name, count in self.by_name.items()}
+        return {name.replace(" ", "_").replace("/", "_"): value for name, value in self.by_name.items()}
 
     def refuse_empty_splits(self, input_base: str, splits: list[str]) -> None:
         """Raises InputError where a split holds nothing, which later nodes would only stumble over."""

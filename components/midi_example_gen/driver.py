@@ -4,9 +4,8 @@ import hashlib
 import os
 
 from tfx.components.example_gen import driver, input_processor
-from tfx.dsl.io import fileio
 
-from drums.corpora import find_midi
+from components.midi_example_gen.finding import files_matching
 
 
 class Driver(driver.FileBasedDriver):
@@ -21,12 +20,6 @@ class _InputProcessor(input_processor.FileBasedInputProcessor):
         digest = hashlib.sha256()
         for split in self._splits:
             pattern = self.get_pattern_for_span_version(split.pattern, span, version)
-            for path in files_matching(os.path.join(self._input_base_uri, pattern)):
-                stat = os.stat(path)
-                digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
+            for path, state in files_matching(os.path.join(self._input_base_uri, pattern)).items():
+                digest.update(os.fsencode(path) + f"\0{state}\n".encode())
         return digest.hexdigest()
-
-
-def files_matching(pattern: str) -> list[str]:
-    """The MIDI files that match a pattern, or lie below a folder that does; sorted."""
-    return sorted({path for match in fileio.glob(pattern) for path in find_midi(match)})

@@ -3,73 +3,85 @@
 import os
 
 import apache_beam as beam
-from google.protobuf import json_format, struct_pb2
-from tfx.components.example_gen import base_example_gen_executor
+from tfx.components.example_gen import base_example_gen_executor, write_split
+from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
-from tfx.types import artifact_utils, standard_component_specs
+from tfx.types import artifact_utils
+from tfx.types import standard_component_specs as keys
+from tfx.utils import proto_utils
 
-from components.midi_example_gen.counts import Counts
-from components.midi_example_gen.driver import files_matching
-from components.midi_example_gen.transforms import CountSongs, DistinctWindows, ReadWindows
+from components.midi_example_gen import transforms
+from components.midi_example_gen.counts import Counts, count
+from components.midi_example_gen.finding import files_matching
+
+BARS = "bars"
+INPUT_BASE = "input_base"
+REJECTIONS = "rejections"
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
-    """TFX's own, which also stores Beam's counters on the examples and refuses an empty split."""
+    """Writes the examples of each split, and the rejected files; stores the counters on the examples.
+
+    TFX's own writes windows through a shuffle, each on its own; here songs are shuffled and windows are not.
+    """
 
     def GetInputSourceToExamplePTransform(self):
-        return MidiToExamples
+        raise NotImplementedError("songs are split before they are made into examples: see GenerateExamplesByBeam")
 
     def GenerateExamplesByBeam(self, pipeline, exec_properties):
-        splits = super().GenerateExamplesByBeam(pipeline, exec_properties)
-        for name, examples in splits.items():
-            _ = examples | f"Count[{name}]" >> beam.Map(Counts.count_split, name)
-        return splits
-
-    def _make_beam_pipeline(self):
-        self._pipeline = super()._make_beam_pipeline()
-        return self._pipeline
+        """Serialized tf.Examples by split, and under REJECTIONS a line of JSON a rejected file."""
+        bars = exec_properties[BARS]
+        read = (
+            pipeline
+            | "Pattern" >> beam.Create([_pattern(exec_properties)])
+            | "FindFiles" >> beam.FlatMap(lambda pattern: map(os.fsencode, files_matching(pattern)))
+            | "SpreadFiles" >> beam.Reshuffle()
+            | "ReadSongs" >> transforms.ReadSongs(bars)
+        )
+        places = read["songs"] | "DistinctWindows" >> transforms.DistinctWindows(bars)
+        examples = {"songs": read["songs"], "places": places} | "Examples" >> transforms.ExamplesBySplit(
+            bars, _splits(exec_properties)
+        )
+        return {split: examples[split] for split in _splits(exec_properties)} | {REJECTIONS: read[transforms.REJECTED]}
 
     def Do(self, input_dict, output_dict, exec_properties):
-        super().Do(input_dict, output_dict, exec_properties)
-        counts = Counts.of(self._pipeline.result)
-        examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
-        for name, count in counts.as_properties().items():
-            examples.set_int_custom_property(name, count)
-        counts.refuse_empty_splits(
-            exec_properties[standard_component_specs.INPUT_BASE_KEY],
-            artifact_utils.decode_split_names(examples.split_names),
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = artifact_utils.get_single_instance(output_dict[keys.EXAMPLES_KEY])
+        rejections = artifact_utils.get_single_instance(output_dict[REJECTIONS])
+        splits = list(_splits(exec_properties))
+        examples.split_names = artifact_utils.encode_split_names(splits)
+        examples_utils.set_payload_format(examples, exec_properties[keys.OUTPUT_DATA_FORMAT_KEY])
+        examples_utils.set_file_format(
+            examples, write_split.to_file_format_str(exec_properties[keys.OUTPUT_FILE_FORMAT_KEY])
         )
+        with self._make_beam_pipeline() as pipeline:
+            outputs = self.GenerateExamplesByBeam(pipeline, exec_properties)
+            for split in splits:
+                _ = (
+                    outputs[split]
+                    | f"Count[{split}]" >> beam.Map(count, f"windows in {split}")
+                    | f"Write[{split}]"
+                    >> beam.io.WriteToTFRecord(
+                        os.path.join(artifact_utils.get_split_uri([examples], split), "data_tfrecord"),
+                        file_name_suffix=".gz",
+                    )
+                )
+            _ = outputs[REJECTIONS] | "WriteRejections" >> beam.io.WriteToText(
+                os.path.join(rejections.uri, "rejections"), file_name_suffix=".jsonl", shard_name_template=""
+            )
+        counts = Counts.of(pipeline.result)
+        examples.set_string_custom_property(INPUT_BASE, exec_properties[keys.INPUT_BASE_KEY])
+        for name, value in counts.as_properties().items():
+            examples.set_int_custom_property(name, value)
+        counts.refuse_empty_splits(exec_properties[keys.INPUT_BASE_KEY], splits)
 
 
-@beam.ptransform_fn
-@beam.typehints.with_input_types(beam.Pipeline)
-def MidiToExamples(pipeline, exec_properties, split_pattern):
-    """The distinct windows of all files that match, as tf.Examples."""
-    pattern = os.path.join(exec_properties[standard_component_specs.INPUT_BASE_KEY], split_pattern)
-    bars = unpack_bars(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-    windows = (
-        pipeline
-        | "Pattern" >> beam.Create([pattern])
-        | "FindFiles" >> beam.FlatMap(files_matching)
-        | "SpreadFiles" >> beam.Reshuffle()
-        | "ReadWindows" >> ReadWindows(bars)
-    )
-    _ = windows | CountSongs()
-    return windows | DistinctWindows()
+def _pattern(exec_properties) -> str:
+    config = proto_utils.json_to_proto(exec_properties[keys.INPUT_CONFIG_KEY], example_gen_pb2.Input())
+    return os.path.join(exec_properties[keys.INPUT_BASE_KEY], config.splits[0].pattern)
 
 
-def pack_bars(bars: int) -> example_gen_pb2.CustomConfig:
-    """The custom config that tells the executor the length of a window."""
-    settings = struct_pb2.Struct()
-    settings["bars"] = bars
-    config = example_gen_pb2.CustomConfig()
-    config.custom_config.Pack(settings)
-    return config
-
-
-def unpack_bars(custom_config: str) -> int:
-    """The length of a window in bars, from the JSON of a custom config."""
-    config = json_format.Parse(custom_config, example_gen_pb2.CustomConfig())
-    settings = struct_pb2.Struct()
-    config.custom_config.Unpack(settings)
-    return int(settings["bars"])
+def _splits(exec_properties) -> dict[str, int]:
+    """Hash buckets by name of split."""
+    config = proto_utils.json_to_proto(exec_properties[keys.OUTPUT_CONFIG_KEY], example_gen_pb2.Output())
+    return {split.name: split.hash_buckets for split in config.split_config.splits}

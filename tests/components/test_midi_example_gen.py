@@ -1,19 +1,27 @@
 """MidiExampleGen alone, through TFX's own launcher of a component's executor."""
 
 import json
+import os
+import shutil
+import tarfile
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from apache_beam.io.filesystem import FileMetadata, MatchResult
+from apache_beam.io.localfilesystem import LocalFileSystem
 from google.protobuf import json_format
 from tfx.types import standard_artifacts
+from tfx.types.experimental.simple_artifacts import File
 
 from components.midi_example_gen import SPLITS, MidiExampleGen
-from components.midi_example_gen.driver import files_matching
 from components.midi_example_gen.executor import Executor
+from components.midi_example_gen.finding import files_matching
 from drums.corpora import midi_files
 from drums.errors import InputError
+from drums.inspection import inspect
 from drums.kit import combinations_of
 from drums.midi import RejectedError
 from drums.windows import read_windows
@@ -29,7 +37,9 @@ def generate(folder, out, bars=2):
     }
     artifact = standard_artifacts.Examples()
     artifact.uri = str(out)
-    Executor().Do({}, {"examples": [artifact]}, exec_properties)
+    rejections = File()
+    rejections.uri = str(out / "rejections")
+    Executor().Do({}, {"examples": [artifact], "rejections": [rejections]}, exec_properties)
     return artifact, {split: list(read(out / f"Split-{split}")) for split in json.loads(artifact.split_names)}
 
 
@@ -41,6 +51,10 @@ def read(folder):
         yield features["song_id"].bytes_list.value[0].decode(), velocities
 
 
+def as_set(splits):
+    return {(split, song, v.tobytes()) for split, windows in splits.items() for song, v in windows}
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """Songs, a copy of one under another name, and files to be rejected, in nested folders."""
@@ -49,6 +63,7 @@ def corpus(tmp_path_factory):
     (folder / "COPY.MID").write_bytes((folder / "a" / "b" / "song007.mid").read_bytes())
     (folder / "broken.mid").write_bytes(b"MThd")
     (folder / "README").write_text("not MIDI")
+    (folder / os.fsdecode(b"not utf-8 \xff.mid")).write_bytes((folder / "a" / "b" / "song003.mid").read_bytes())
     return folder
 
 
@@ -87,14 +102,30 @@ def test_the_artifact_tells_what_was_read_and_rejected(generated):
         for name in ("files", "songs", "windows", "rejected_unreadable", "rejected_no_drums")
     }
     total = sum(map(len, windows.values()))
-    assert counts == {"files": 42, "songs": 40, "windows": total, "rejected_unreadable": 1, "rejected_no_drums": 0}
+    assert counts == {"files": 43, "songs": 40, "windows": total, "rejected_unreadable": 1, "rejected_no_drums": 0}
     assert artifact.get_int_custom_property("windows_in_test") == len(windows["test"]) > 0
 
 
-def test_two_runs_give_the_same_examples(corpus, generated, tmp_path):
-    def as_set(splits):
-        return {(split, song, v.tobytes()) for split, windows in splits.items() for song, v in windows}
+def test_the_rejected_files_are_an_artifact_of_the_node(corpus, generated):
+    lines = Path(generated[0].uri, "rejections", "rejections.jsonl").read_text().splitlines()
+    (rejection,) = map(json.loads, lines)
+    (inspected,) = inspect([str(corpus / "broken.mid")])
+    assert rejection == {"path": inspected.path, "reason": inspected.reason, "detail": inspected.detail}
+    assert rejection["reason"] == "unreadable"
 
+
+def test_an_archive_gives_what_its_files_give(corpus, generated, tmp_path):
+    (tmp_path / "midi").mkdir()
+    with tarfile.open(tmp_path / "midi" / "songs.tar.gz", "w:gz") as archive:
+        archive.add(corpus / "a")
+    shutil.make_archive(str(tmp_path / "midi" / "again"), "zip", corpus / "a")
+    artifact, windows = generate(tmp_path / "midi", tmp_path / "out")
+    assert artifact.get_int_custom_property("files") == 80
+    assert artifact.get_int_custom_property("songs") == 40
+    assert as_set(windows) == as_set(generated[1])
+
+
+def test_two_runs_give_the_same_examples(corpus, generated, tmp_path):
     assert as_set(generate(corpus, tmp_path)[1]) == as_set(generated[1])
 
 
@@ -106,5 +137,37 @@ def test_an_empty_split_is_refused(tmp_path):
 
 def test_only_midi_files_match_a_pattern_but_folders_are_searched(corpus):
     found = files_matching(str(corpus / "*"))
-    assert len(found) == 42
+    assert len(found) == 43
     assert not any(path.endswith("README") for path in found)
+
+
+class RemoteFileSystem(LocalFileSystem):
+    """A stand-in for a bucket: far://bucket/... are the files below ROOT, and nothing else can open them."""
+
+    ROOT = ""
+
+    @classmethod
+    def scheme(cls):
+        return "far"
+
+    def _match(self, pattern):
+        local = self.ROOT + pattern.removeprefix("far://bucket")
+        (result,) = super().match([local])
+        return [
+            FileMetadata("far://bucket" + file.path.removeprefix(self.ROOT), file.size_in_bytes, 0)
+            for file in result.metadata_list
+        ]
+
+    def match(self, patterns, limits=None):
+        return [MatchResult(pattern, self._match(pattern)) for pattern in patterns]
+
+    def open(self, path, mime_type="application/octet-stream", compression_type="auto"):
+        return super().open(self.ROOT + path.removeprefix("far://bucket"), mime_type, compression_type)
+
+
+def test_a_bucket_is_read_through_beams_file_systems(generated, tmp_path, monkeypatch):
+    write_songs(tmp_path / "bucket" / "a" / "b", 40)
+    (tmp_path / "bucket" / "a" / "README").write_text("not MIDI")
+    monkeypatch.setattr(RemoteFileSystem, "ROOT", str(tmp_path / "bucket"))
+    assert list(files_matching("far://bucket/*")) == [f"far://bucket/a/b/song{n:03d}.mid" for n in range(40)]
+    assert as_set(generate("far://bucket", tmp_path / "out")[1]) == as_set(generated[1])

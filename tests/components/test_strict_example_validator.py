@@ -6,7 +6,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import standard_component_specs
 from tfx.utils import io_utils
 
-from components.midi_example_gen.transforms import serialized_example
+from components.midi_example_gen.examples import serialized_examples
 from components.strict_example_validator import StrictExecutor
 from drums.errors import InputError
 from pipeline.create_pipeline import SCHEMA
@@ -17,7 +17,7 @@ def validate(windows, tmp_path):
     path = str(tmp_path / "examples.tfrecord")
     with tf.io.TFRecordWriter(path) as writer:
         for window in windows:
-            writer.write(serialized_example("song", window))
+            writer.write(example("song", window).SerializeToString())
     inputs = {
         standard_component_specs.STATISTICS_KEY: [tfdv.generate_statistics_from_tfrecord(path)],
         standard_component_specs.SCHEMA_KEY: [
@@ -25,6 +25,23 @@ def validate(windows, tmp_path):
         ],
     }
     return StrictExecutor()._Validate(inputs, {"schema_diff_path": [str(tmp_path)]})
+
+
+def example(song_id, window):
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "song_id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[song_id.encode()])),
+                "velocities": tf.train.Feature(int64_list=tf.train.Int64List(value=window.ravel().tolist())),
+            }
+        )
+    )
+
+
+def test_an_example_made_of_bytes_is_the_one_that_protobuf_makes():
+    windows = np.random.default_rng(0).integers(0, 128, (3, 32, 9)).astype(np.uint8)
+    for made, window in zip(serialized_examples("0123456789abcdef", windows), windows, strict=True):
+        assert tf.train.Example.FromString(made) == example("0123456789abcdef", window)
 
 
 def test_what_the_example_gen_writes_fits_the_schema(tmp_path):

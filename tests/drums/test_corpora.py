@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drums import corpora
-from drums.corpora import fetch_folder, fetch_freedoom, midi_files, songs_in_wad
+from drums.corpora import count_of, fetch_folder, fetch_freedoom, midi_files, songs_in_wad
 from drums.errors import InputError
 from tests.midi_files import midi_bytes, steps
 
@@ -31,9 +31,10 @@ def tree(folder: Path) -> dict[str, bytes]:
 # Finding
 
 
-def test_midi_files_are_found_in_folders_below_and_in_upper_case_sorted(tmp_path):
-    names = ["b.mid", "A.MID", "below/c.midi", "below/further/d.Midi"]
-    for name in [*names, "read.me", "mid", "e.mid.txt", "below/f.wav"]:
+def test_midi_files_and_archives_are_found_in_folders_below_and_in_upper_case_sorted(tmp_path):
+    names = ["b.mid", "A.MID", "below/c.midi", "below/further/d.Midi", "song.KAR", "song.rmi"]
+    names += ["songs.tar", "songs.tar.gz", "below/songs.TGZ", "Songs.Zip", "odd \udcff.mid"]
+    for name in [*names, "read.me", "mid", "e.mid.txt", "below/f.wav", "tar", "songs.gz", "songs.mid.gz", "zip.7z"]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -45,6 +46,13 @@ def test_a_file_is_itself_whatever_its_name(tmp_path):
     song = tmp_path / "song.karaoke"
     song.touch()
     assert midi_files(song) == [str(song)]
+
+
+def test_files_are_counted_in_words():
+    assert count_of(["a.mid"]) == "1 MIDI file"
+    assert count_of(["a.mid", "b.KAR"]) == "2 MIDI files"
+    assert count_of(["lakh.tar.gz"]) == "1 archive"
+    assert count_of(["a.mid", "b.zip", "c.tgz"]) == "1 MIDI file and 2 archives"
 
 
 def test_links_in_circles_are_not_followed(tmp_path):
@@ -251,6 +259,12 @@ def test_a_corpus_fetched_from_itself_stays(folder):
     before = tree(folder)
     assert fetch_folder(folder, folder.parent) == folder
     assert tree(folder) == before
+
+
+def test_a_pipe_among_the_songs_is_named(folder, tmp_path):
+    os.mkfifo(folder / "pipe.mid")
+    with pytest.raises(InputError, match=r"pipe\.mid: cannot be copied .*named pipe"):
+        fetch_folder(folder, tmp_path / "corpora")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "mine/one.mid"])

@@ -2,10 +2,11 @@ import json
 
 import pytest
 
-from drums.inspection import WINDOW_BARS, inspect, inspect_file
+from drums.inspection import WINDOW_BARS, Inspection, inspect
 from drums.kit import combinations_of
 from drums.midi import Reason
 from drums.windows import read_windows
+from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import KICK, NOT_IN_THE_KIT, STEP, midi_bytes, steps
 
 BEAT = midi_bytes(steps(*range(0, 18 * 16, 5)))
@@ -22,6 +23,11 @@ LEFT_OUT = {
     "one bar": (midi_bytes(steps(0, 4, 8, 12)), Reason.TOO_SHORT),
     "single bars": (midi_bytes(steps(0, 4, 32, 36, 64, 68)), Reason.TOO_SHORT),
 }
+
+
+def inspect_file(path: str) -> Inspection:
+    (found,) = inspect([path])
+    return found
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)
@@ -78,3 +84,39 @@ def test_files_come_in_the_order_of_their_paths(freedoom):
     assert [inspection.path for inspection in found] == paths
     assert sum(inspection.song is not None for inspection in found) > 60
     assert {inspection.reason for inspection in found if inspection.song is None} <= set(Reason)
+
+
+@pytest.mark.parametrize(("name", "wrapped"), [("song.rmi", riff(BEAT)), ("song.mid", riff(BEAT)), ("song.kar", BEAT)])
+def test_riff_and_karaoke_are_read_like_any_song(tmp_path, name, wrapped):
+    for file, data in ((name, wrapped), ("plain.mid", BEAT)):
+        (tmp_path / file).write_bytes(data)
+    found, plain = inspect([str(tmp_path / name), str(tmp_path / "plain.mid")])
+    assert found.song.id == plain.song.id
+    assert found.as_dict(with_windows=True) == plain.as_dict(with_windows=True) | {"path": str(tmp_path / name)}
+
+
+@pytest.mark.parametrize(
+    ("name", "archive"),
+    [("a.tar", tar_of), ("a.tar.gz", lambda files: tar_of(files, "w:gz")), ("a.zip", zip_of)],
+)
+def test_an_archive_shows_what_its_files_show(tmp_path, name, archive):
+    files = {"below/beat.mid": BEAT, "waltz.kar": LEFT_OUT["waltz"][0], "read.me": b"free", "text.rmi": b"words"}
+    (tmp_path / name).write_bytes(archive(files))
+    found = list(inspect([str(tmp_path / name)]))
+    assert [inspection.path for inspection in found] == [
+        f"{tmp_path / name}/{file}" for file in ("below/beat.mid", "waltz.kar", "text.rmi")
+    ]
+    assert [inspection.reason for inspection in found] == ["", Reason.NO_COMMON_TIME, Reason.UNREADABLE]
+
+
+def test_names_are_shown_as_text_whatever_their_bytes(tmp_path):
+    path = str(tmp_path / "odd \udcff\n\x1b.mid")
+    for data, words in ((BEAT, "18 bars"), (b"words", "left out")):
+        with open(path, "wb") as file:
+            file.write(data)
+        found = inspect_file(path)
+        assert found.path == path
+        name = f"{tmp_path}/odd \\xff\\x0a\\x1b.mid"
+        assert found.as_dict(with_windows=False)["path"] == name
+        assert str(found).startswith(f"{name}: {words}")
+        str(found).encode()

@@ -56,7 +56,7 @@ def states(config: Config) -> Counter:
 
 
 def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny, tmp_path, capfd):
-    config = Config(songs, 2, tiny, runs=tmp_path)
+    config = Config(str(songs), 2, tiny, runs=tmp_path)
     nodes = BEFORE_MODELS + [f"{node}.{model}" for model, _ in TINY for node in OF_A_MODEL]
 
     run(config)
@@ -98,7 +98,7 @@ def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, t
     monkeypatch.setitem(
         profiles.PROFILES, "untrained", {(model, 2): profiles.ModelProfile(demo.sizes, untrained, demo.gate)}
     )
-    config = Config(songs, 2, "untrained", runs=tmp_path)
+    config = Config(str(songs), 2, "untrained", runs=tmp_path)
     run(config)
     (result,) = latest_results(config.metadata)
     assert not result.blessed
@@ -108,6 +108,6 @@ def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, t
 def test_sixteen_bars_come_from_the_same_pipeline(songs, tmp_path, monkeypatch):
     sixteen = {(model, 16): sizes for (model, _), sizes in TINY.items() if model == "lstm"}
     monkeypatch.setitem(profiles.PROFILES, "tiny", sixteen)
-    config = Config(songs, 16, "tiny", runs=tmp_path)
+    config = Config(str(songs), 16, "tiny", runs=tmp_path)
     run(config)
     assert pushed_model(config.serving, "lstm", 16).generate(1, 1.0, 0).shape == (1, 256, 9)

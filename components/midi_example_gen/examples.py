@@ -1,0 +1,32 @@
+"""Windows as serialized tf.Examples, at the speed of copying bytes."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import tensorflow as tf
+
+from drums.kit import DRUMS
+
+
+def serialized_examples(song_id: str, windows: np.ndarray) -> Iterator[bytes]:
+    """The tf.Example of each window, with `song_id` and `velocities`. windows: uint8 [windows, steps, 9], 0..127."""
+    before, after = _frame(song_id, windows.shape[1])
+    # A velocity is below 128, so it is its own varint: the packed list of a window is the bytes of the window.
+    for window in windows:
+        yield before + window.tobytes() + after
+
+
+@cache
+def _frame(song_id: str, steps: int) -> tuple[bytes, bytes]:
+    """What stands before and behind the velocities in the tf.Example of a window."""
+    empty = tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "song_id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[song_id.encode()])),
+                "velocities": tf.train.Feature(int64_list=tf.train.Int64List(value=[1] * (steps * len(DRUMS)))),
+            }
+        )
+    ).SerializeToString(deterministic=True)
+    before, after = empty.split(b"\1" * (steps * len(DRUMS)))
+    return before, after
