@@ -16,6 +16,13 @@ from components.midi_example_gen.finding import files_matching
 
 BARS = "bars"
 INPUT_BASE = "input_base"
+# Found by measuring (docs/SCALE.md): workers take some ten seconds to start, and below this that is not won back.
+MANY_FILES = 50_000
+ONE_PROCESS_A_CORE = [
+    "--runner=FnApiRunner",
+    "--direct_running_mode=multi_processing",
+    "--direct_num_workers=0",
+]
 REJECTIONS = "rejections"
 
 
@@ -54,7 +61,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         examples_utils.set_file_format(
             examples, write_split.to_file_format_str(exec_properties[keys.OUTPUT_FILE_FORMAT_KEY])
         )
-        with self._make_beam_pipeline() as pipeline:
+        with self._pipeline_for(_pattern(exec_properties)) as pipeline:
             outputs = self.GenerateExamplesByBeam(pipeline, exec_properties)
             for split in splits:
                 _ = (
@@ -74,6 +81,12 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         for name, value in counts.as_properties().items():
             examples.set_int_custom_property(name, value)
         counts.refuse_empty_splits(exec_properties[keys.INPUT_BASE_KEY], splits)
+
+    def _pipeline_for(self, pattern: str) -> beam.Pipeline:
+        """The Beam pipeline that TFX was told to use; where told nothing, one process or, for many files, more."""
+        if self._beam_pipeline_args or len(files_matching(pattern)) < MANY_FILES:
+            return self._make_beam_pipeline()
+        return beam.Pipeline(argv=ONE_PROCESS_A_CORE)
 
 
 def _pattern(exec_properties) -> str:

@@ -16,7 +16,7 @@ from google.protobuf import json_format
 from tfx.types import standard_artifacts
 from tfx.types.experimental.simple_artifacts import File
 
-from components.midi_example_gen import SPLITS, MidiExampleGen
+from components.midi_example_gen import SPLITS, MidiExampleGen, executor
 from components.midi_example_gen.executor import Executor
 from components.midi_example_gen.finding import files_matching
 from drums.corpora import midi_files
@@ -171,3 +171,15 @@ def test_a_bucket_is_read_through_beams_file_systems(generated, tmp_path, monkey
     monkeypatch.setattr(RemoteFileSystem, "ROOT", str(tmp_path / "bucket"))
     assert list(files_matching("far://bucket/*")) == [f"far://bucket/a/b/song{n:03d}.mid" for n in range(40)]
     assert as_set(generate("far://bucket", tmp_path / "out")[1]) == as_set(generated[1])
+
+
+def test_many_files_are_read_by_several_processes_with_the_same_result(corpus, generated, tmp_path, monkeypatch):
+    monkeypatch.setattr(executor, "MANY_FILES", 10)
+    processes = []
+    monkeypatch.setattr(
+        executor.beam, "Pipeline", lambda argv, make=executor.beam.Pipeline: processes.append(argv) or make(argv=argv)
+    )
+    artifact, windows = generate(corpus, tmp_path)
+    assert processes == [executor.ONE_PROCESS_A_CORE]
+    assert as_set(windows) == as_set(generated[1])
+    assert artifact.get_int_custom_property("files") == 43
