@@ -95,14 +95,16 @@ def _download(address: str, file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise InputError(f"{file.name}: another call is downloading this just now; wait for it") from error
+    console = Console(stderr=True)
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with _session() as session, progress:
         task = progress.add_task(f"downloading {address.rsplit('/', 1)[-1]}", total=None)
@@ -127,17 +129,17 @@ def _complete(session: requests.Session, address: str, file: BinaryIO, show: Cal
             if begun and response.status_code == requests.codes.requested_range_not_satisfiable:
                 if response.headers.get("Content-Range") == f"bytes */{begun}":
                     return True
-                file.truncate(0)
+                _empty(file)
                 return False
             response.raise_for_status()
             if begun and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
-                file.truncate(0)  # the server sends all of it again
+                _empty(file)  # the server sends all of it again
             length = response.headers.get("Content-Length", "")
             total = file.tell() + int(length) if length.isdigit() else None
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
                 file.write(chunk)
                 show(file.tell(), total)
-            return total in (None, file.tell())
+            return True  # urllib3 has held the answer to its length
     except urllib3.exceptions.HTTPError:
         return False
     except requests.HTTPError as error:
@@ -145,6 +147,11 @@ def _complete(session: requests.Session, address: str, file: BinaryIO, show: Cal
     except requests.RequestException as error:
         reason = str(getattr(error.args[0] if error.args else None, "reason", error)).rsplit(": ", 1)[-1]
         raise InputError(f"{address}: cannot be reached ({reason})") from error
+
+
+def _empty(file: BinaryIO) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 def _session() -> requests.Session:

@@ -16,6 +16,10 @@ NOTHING = 100 << 20  # bytes
 _ODD = "not UTF-8 \udcff.mid"
 _LONGEST_DELTA = b"\xff\xff\xff\x7f"
 _ALWAYS = b"\x00\xff\x58\x04\x04\x02\x18\x08"  # 4/4
+_EVERY_EVENT = (
+    _ALWAYS + b"\x00\x99\x24\x64\x81\x00\x24\x00\x00\xc9\x05\x00\xe9\x00\x40\x00\xff\x01\x02hi\x00\xf0\x03\x41\x10\xf7"
+    b"\x00\xf2\x01\x02\x00\xf3\x01\x00\xf8\x00\xff\x51\x03\x07\xa1\x20\x81\x80\x80\x00\x89\x24\x00\x00\xff\x2f\x00"
+)
 
 
 @dataclass
@@ -144,6 +148,9 @@ def _damaged(songs: list[bytes], chance: random.Random) -> dict[str, bytes]:
         at = chance.randrange(chunk, len(song))
         moved[at:at] = _LONGEST_DELTA
         files[f"damaged/delta {number}.mid"] = bytes(moved)
+    for end in range(len(_EVERY_EVENT)):
+        files[f"damaged/end {end}.mid"] = smf(_EVERY_EVENT[:end])
+    files["damaged/time signature of one byte.mid"] = smf(b"\x00\xff\x58\x01\x04")
     return files
 
 

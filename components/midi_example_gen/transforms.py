@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
-from drums.sources import midi_in
+from drums.sources import midi_in, shown
 
 from components.midi_example_gen.counts import count
 from components.midi_example_gen.examples import serialized_examples
@@ -98,7 +98,7 @@ def songs_at(path: bytes, bars: int) -> Iterator:
                 raise RejectedError(Reason.TOO_SHORT, f"the longest segment has {song.segments.max()} of {bars} bars")
         except RejectedError as rejection:
             count(None, f"rejected {rejection.reason}")
-            line = {"path": name, "reason": rejection.reason, "detail": rejection.detail}
+            line = {"path": shown(name), "reason": rejection.reason, "detail": rejection.detail}
             yield beam.pvalue.TaggedOutput(REJECTED, json.dumps(line))
         else:
             yield song.id, pack(song)

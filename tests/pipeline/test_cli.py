@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,9 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from drums import downloads
 from drums.corpora import midi_files
-from drums.inspection import inspect_file
+from drums.inspection import inspect
 from pipeline.__main__ import drums
+from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import midi_bytes, steps
 
 ROOT = Path(__file__).parent.parent.parent
@@ -69,6 +72,37 @@ def test_fetch_freedoom_finds_the_corpus_that_is_there(call, freedoom, tmp_path)
     assert (result.exit_code, result.stdout) == (0, f"75 MIDI files in {tmp_path}/runs/corpora/freedoom\n")
 
 
+def test_fetching_a_folder_counts_its_archives(call, folder, tmp_path):
+    (folder / "more.zip").write_bytes(zip_of({"c.mid": (folder / "a.mid").read_bytes()}))
+    corpus = tmp_path / "runs" / "corpora" / "mine"
+    assert call("fetch", folder).stdout.splitlines()[-1] == f"2 MIDI files and 1 archive in {corpus}"
+    assert (corpus / "more.zip").exists()
+
+
+@pytest.mark.parametrize("name", ["groove", "lakh"])
+def test_fetching_a_corpus_from_the_web_tells_its_licence(call, tmp_path, monkeypatch, name):
+    def fetch(fetched, into):
+        (into / fetched).mkdir(parents=True)
+        (into / fetched / downloads.DOWNLOADS[fetched].file_name).write_bytes(zip_of({}))
+        return into / fetched
+
+    monkeypatch.setattr(downloads, "fetch_download", fetch)
+    result = call("fetch", name)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        downloads.DOWNLOADS[name].license,
+        f"1 archive in {tmp_path}/runs/corpora/{name}",
+    ]
+
+
+def test_a_download_that_fails_is_one_sentence(call, monkeypatch):
+    monkeypatch.setattr(downloads, "_PAUSE", 0)
+    address = "http://127.0.0.1:9/lmd_full.tar.gz"
+    monkeypatch.setitem(downloads.DOWNLOADS, "lakh", downloads.Download(address, "0" * 64, ""))
+    sentence = sentence_of(call("fetch", "lakh"))
+    assert f"{address}: cannot be reached" in sentence
+
+
 @pytest.mark.parametrize("name", ["nowhere", "mine/a.mid"])
 def test_fetching_what_is_no_folder_is_one_sentence(call, folder, name):
     assert f"{folder.parent / name}: not a folder" in sentence_of(call("fetch", folder.parent / name))
@@ -86,22 +120,59 @@ def test_fetching_into_a_place_that_cannot_be_written_is_one_sentence(call, fold
 def test_inspect_shows_each_file_and_why_one_is_left_out(call, folder):
     result = call("inspect", folder)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [str(inspect_file(path)) for path in midi_files(folder)]
+    assert result.stdout.splitlines() == list(map(str, inspect(midi_files(folder))))
     assert "left out: no drums in 4/4" in result.stdout.splitlines()[1]
 
 
 def test_inspect_in_json_is_one_object_a_line(call, folder):
     plain, full = call("inspect", folder, "--json"), call("inspect", folder, "--json", "--windows")
-    found = [inspect_file(path) for path in midi_files(folder)]
+    found = list(inspect(midi_files(folder)))
     assert [json.loads(line) for line in plain.stdout.splitlines()] == [f.as_dict(with_windows=False) for f in found]
     assert [json.loads(line) for line in full.stdout.splitlines()] == [f.as_dict(with_windows=True) for f in found]
 
 
 def test_inspect_with_windows_lists_the_combinations_of_each(call, folder):
     lines = call("inspect", folder / "a.mid", "--windows").stdout.splitlines()
-    found = inspect_file(str(folder / "a.mid"))
+    (found,) = inspect([str(folder / "a.mid")])
     windows = [f"  {bars} bars: {' '.join(map(str, w))}" for bars in (2, 16) for w in found.windows(bars)]
     assert lines == [str(found), *windows]
+
+
+def test_inspect_reads_archives_riff_and_karaoke_as_they_are(call, tmp_path):
+    beat = midi_bytes(steps(*range(0, 64, 5)))
+    files = {"a.mid": beat, "b/c.kar": beat, "b/d.RMI": riff(beat), "read.me": b"free"}
+    whole = {}
+    for name, data in {"a.zip": zip_of(files), "b.tgz": tar_of(files, "w:gz"), "c.tar": tar_of(files)}.items():
+        (tmp_path / name).write_bytes(data)
+        found = [json.loads(line) for line in call("inspect", "--json", tmp_path / name).stdout.splitlines()]
+        assert [song.pop("path") for song in found] == [f"{tmp_path / name}/{file}" for file in list(files)[:3]]
+        whole[name] = found
+        assert found == found[:1] * 3
+    assert whole["a.zip"] == whole["b.tgz"] == whole["c.tar"]
+    (tmp_path / "c.tar").write_bytes(tar_of(files)[:2000])
+    lines = call("inspect", tmp_path).stdout.splitlines()
+    assert len(lines) == 6 + 2 + 1
+    assert lines[-1] == f"{tmp_path / 'c.tar'}: left out: unreadable (the archive is cut off)"
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--json", "--windows"]])
+def test_inspect_writes_utf_8_whatever_the_names(tmp_path, options):
+    beat = midi_bytes(steps(*range(0, 64, 5)))
+    for name in (b"odd \xff\n.mid", "d\u00e9j\u00e0.mid".encode()):
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+            file.write(beat)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "inspect", *options, tmp_path], cwd=ROOT, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.decode().splitlines()
+    names = [json.loads(line)["path"] if options else line.partition(":")[0] for line in lines]
+    assert names == [f"{tmp_path}/d\u00e9j\u00e0.mid", f"{tmp_path}/odd \\xff\\x0a.mid"]
+
+
+def test_inspecting_a_pipe_says_that_it_is_one(call, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mid")
+    assert "left out: unreadable (a pipe" in call("inspect", tmp_path / "pipe.mid").stdout
 
 
 def test_inspecting_a_path_that_is_not_there_is_one_sentence(call, tmp_path):
