@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -34,6 +35,14 @@ def quiet(command):
             return command(runs, *arguments, **options)
 
     return click.pass_obj(with_log)
+
+
+def _words(context, option, text: str) -> tuple[str, ...]:
+    """The words of an option, as a shell would part them."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -111,13 +120,17 @@ def inspect(path, as_json, with_windows):
 @click.option("--pattern", default="*", help="What to read in the folder, such as 'span-{SPAN}/*': the latest span.")
 @click.option("--spans", type=int, default=1, help="On how many of the latest spans that were read to train.")
 @click.option("--force", is_flag=True, help="Run every node, also those whose result is cached.")
+@click.option("--beam-runner", default="direct", help="Where Beam's nodes run: direct or flink (docs/CLUSTER.md).")
+@click.option("--flink-master", default="", help="HOST:PORT of a Flink cluster.  [default: one on this machine]")
+@click.option("--beam-args", default="", callback=_words, help="More of Beam's arguments, in quotation marks.")
 @quiet
-def train(runs, midi, bars, profile, models, pattern, spans, force):
+def train(runs, midi, bars, profile, models, pattern, spans, force, beam_runner, flink_master, beam_args):
     """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""
     from pipeline.config import Config, absolute
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
-    config = Config(absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force)
+    beam = {"beam_runner": beam_runner, "flink_master": flink_master, "beam_pipeline_args": beam_args}
+    config = Config(absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force, **beam)
     _run(config)
     _print_table(config.metadata)
 

@@ -10,6 +10,7 @@ from drums.errors import InputError
 from pipeline.profiles import LENGTHS, ModelProfile, profile_of
 
 RUNS = Path(__file__).parent.parent / "runs"
+BEAM_RUNNERS = ("direct", "flink")
 
 
 def absolute(midi: str) -> str:
@@ -32,14 +33,19 @@ class Config:
     pattern: str = "*"  # of what to read in `midi`; with {SPAN} in it, the latest span is read
     spans: int = 1  # how many of the latest spans that were ever read are trained on
     cache: bool = True
-    # With any argument at all, TFX packs itself up for far-away workers before each Beam node.
-    beam_pipeline_args: tuple[str, ...] = ()
+    beam_runner: str = "direct"
+    flink_master: str = ""  # host:port; "" stands for a cluster on this machine for the length of the run
+    beam_pipeline_args: tuple[str, ...] = ()  # more of Beam's arguments; they have the last word
 
     def __post_init__(self):
         if self.bars not in LENGTHS:
             raise InputError(f"there are no windows of {self.bars} bars; there are {' and '.join(map(str, LENGTHS))}")
         if self.spans < 1:
             raise InputError(f"a run trains on at least 1 span, not {self.spans}")
+        if self.beam_runner not in BEAM_RUNNERS:
+            raise InputError(f"there is no Beam runner '{self.beam_runner}'; there are {' and '.join(BEAM_RUNNERS)}")
+        if self.flink_master and self.beam_runner != "flink":
+            raise InputError(f"the Flink master {self.flink_master} is for the Beam runner flink; name that, too")
         known = [model for model, bars in profile_of(self.profile) if bars == self.bars]
         unknown = [model for model in self.models if model not in known]
         if unknown:

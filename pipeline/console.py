@@ -34,10 +34,12 @@ def node_lines(log: Path) -> Iterator[None]:
         with _logging_to(log_file, console), _launch_with_lines(console, failures, log):
             try:
                 yield
-            except Exception:
+            except Exception as error:
                 # Beam hands an exception on as text only; the one that the node raised says more.
                 if failures:
                     raise failures[0] from None
+                if KeyboardInterrupt.__name__ in str(error):
+                    raise KeyboardInterrupt from None
                 raise
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import StandardOptions
@@ -9,6 +10,7 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from drums import corpora
 from drums.errors import InputError
+from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.console import NodeError, node_lines
 from pipeline.create_pipeline import create_pipeline
@@ -26,8 +28,8 @@ def run(config: Config, runner_class=BeamDagRunner) -> None:
     # BeamDagRunner opens its own Beam pipeline without arguments, and Beam's default would download a binary.
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     log = config.runs / "logs" / f"{config.pipeline_name}-{time.strftime('%Y%m%d-%H%M%S')}.log"
-    with node_lines(log):
-        runner_class().run(create_pipeline(config))
+    with node_lines(log), beam_arguments(config, log.with_suffix("")) as arguments:
+        runner_class().run(create_pipeline(replace(config, beam_pipeline_args=arguments)))
 
 
 def run_from_environment(runner_class) -> None:

@@ -17,7 +17,7 @@ from components.midi_example_gen.finding import files_matching
 BARS = "bars"
 INPUT_BASE = "input_base"
 # Found by measuring (docs/SCALE.md): workers take some ten seconds to start, and below this that is not won back.
-MANY_FILES = 50_000
+MANY_FILES = 30_000
 ONE_PROCESS_A_CORE = [
     "--runner=FnApiRunner",
     "--direct_running_mode=multi_processing",

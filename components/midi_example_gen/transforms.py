@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import apache_beam as beam
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
-from drums.sources import midi_in, shown
 
 from components.midi_example_gen.counts import count
 from components.midi_example_gen.examples import serialized_examples
 from components.midi_example_gen.packing import pack, unpack
 from drums.kit import combinations_of
 from drums.midi import Reason, RejectedError
+from drums.sources import midi_in, shown
 from drums.windows import read_song
 
 REJECTED = "rejected"
