@@ -44,8 +44,13 @@ class Inspection:
     def __str__(self) -> str:
         if self.song is None:
             return f"{shown(self.path)}: left out: {self.reason} ({shown(self.detail)})"
-        windows = ", ".join(f"{len(self.windows(bars))} windows of {bars} bars" for bars in WINDOW_BARS)
-        return f"{shown(self.path)}: {self.song.bars} bars in {len(self.song.segments)} segments; {windows}"
+        windows = ", ".join(f"{_many(len(self.windows(bars)), 'window')} of {bars} bars" for bars in WINDOW_BARS)
+        segments = _many(len(self.song.segments), "segment")
+        return f"{shown(self.path)}: {_many(self.song.bars, 'bar')} in {segments}; {windows}"
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}{'s' * (count != 1)}"
 
 
 def inspect(paths: Iterable[str]) -> Iterator[Inspection]:
