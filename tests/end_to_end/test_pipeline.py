@@ -27,7 +27,14 @@ TINY = {
         NO_GATE,
     ),
 }
-BEFORE_MODELS = ["MidiExampleGen", "StatisticsGen", "ImportSchemaGen", "StrictExampleValidator", "Transform"]
+BEFORE_MODELS = [
+    "MidiExampleGen",
+    "StatisticsGen",
+    "ImportSchemaGen",
+    "StrictExampleValidator",
+    "LatestSpans",
+    "Transform",
+]
 OF_A_MODEL = ["Trainer", "LastBlessed", "Evaluator", "Pusher"]
 
 
@@ -64,8 +71,9 @@ def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny
     assert first == {(node, "COMPLETE"): 1 for node in nodes}
 
     run(config)
-    # The models that the first run blessed are new to the second: it compares with them, and pushes again.
-    again = [node for node in nodes if node.startswith(("LastBlessed", "Evaluator", "Pusher"))]
+    # Resolvers always run. The models that the first run blessed are new to the second: it compares with them, and
+    # pushes again.
+    again = [node for node in nodes if node.startswith(("LatestSpans", "LastBlessed", "Evaluator", "Pusher"))]
     second = states(config) - first
     assert second == {(node, "COMPLETE" if node in again else "CACHED"): 1 for node in nodes}
 
