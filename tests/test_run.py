@@ -214,8 +214,8 @@ def test_a_call_from_within_uses_the_same_environment_and_keeps_its_directory(pr
 def test_ctrl_c_reaches_the_command(project):
     child = """if True:
         import sys, time
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             print("interrupted")
@@ -280,7 +280,10 @@ def test_a_changed_lock_makes_a_new_environment(project, tmp_path):
     changed = Project(tmp_path)
     changed.cache = project.cache
     lock = changed.root / "requirements.lock"
-    lock.write_text(lock.read_text() + "# changed\n")
+    lock.write_text(lock.read_text() + "# A comment makes none.\n")
+    assert changed.call("true").returncode == 0
+    assert len(project.venvs()) == 1
+    lock.write_text(lock.read_text() + "\n")
     process = changed.start("true")
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(lambda: [shutil.rmtree(venv) for venv in project.venvs() if not (venv / ".complete").exists()])

