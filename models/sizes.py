@@ -12,6 +12,7 @@ class LstmSizes:
     layers: int = 3
     units: int = 32
     activation: str = "tanh"  # cuDNN runs no other
+    lookback: bool = False  # also hears what was played a bar before the step it forecasts
 
     def __post_init__(self):
         _refuse_below(self, 1, "layers", "units")
@@ -50,6 +51,7 @@ class VaeSizes:
     embedding: int = 64
     decoder_units: int = 128
     decoder_layers: int = 2
+    skips: bool = False  # linear paths past the LSTMs: from each bar to z, from z to each bar, from that to each step
     beta: float = 0.2
     free_nats: float = 48.0  # a window
     input_dropout: float = 0.0  # share of the decoder's previous steps blanked while training
@@ -59,15 +61,20 @@ class VaeSizes:
         _refuse_below(self, 1, "conductor_layers", "embedding", "decoder_units", "decoder_layers")
         _refuse_below(self, 0, "beta", "free_nats")
         _refuse_unless_in(self, "encoder", ("sequence", "two_level"))
+        if self.skips and self.encoder != "two_level":
+            raise ValueError(f"VaeSizes: skips start at the bars of a two_level encoder, which {self.encoder} has not")
         if not 0 <= self.input_dropout <= 1:
             raise ValueError(f"VaeSizes: input_dropout is a share, 0 to 1, not {self.input_dropout}")
 
 
 @dataclass(frozen=True)
 class Training:
-    """How long and how fast. An epoch is `evaluate_every` steps; patience counts epochs, None never stops."""
+    """How long, how fast and on how many devices.
 
-    batch_size: int
+    An epoch is `evaluate_every` steps; patience counts epochs, None never stops.
+    """
+
+    batch_size: int  # of all devices together
     steps: int
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
@@ -77,10 +84,21 @@ class Training:
     clip_norm: float | None = 1.0  # of all gradients together; None does not clip
     mixed_bfloat16: bool = False
     patience: int | None = None
+    minutes: float | None = None  # of training; the epoch in which they have passed is the last
+    strategy: str = ""  # one device; or `mirrored`, all of this machine's; or `multi_worker`, all that TF_CONFIG names
+    beta_steps: int = 0  # over which an autoencoder's beta rises from 0 to its sizes' beta
+    own_steps: float = 0.0  # share of the steps before that the decoder takes from itself (scheduled sampling)
+    own_steps_ramp: int = 0  # steps over which that share rises from 0
+    rotate_bars: bool = False  # each window begins at a random bar of its own
+    drop_drums: float = 0.0  # share of the windows that lose one drum class
+    permute_drums: float = 0.0  # share of the windows whose drum classes change places
+    mix_bars: float = 0.0  # share of the windows whose every bar is the same bar of some window of the batch
 
     def __post_init__(self):
         _refuse_below(self, 1, "batch_size", "steps", "evaluate_every")
-        _refuse_below(self, 0, "seed")
+        _refuse_below(self, 0, "seed", "beta_steps", "own_steps_ramp")
+        _refuse_unless_in(self, "strategy", ("", "mirrored", "multi_worker"))
+        _refuse_unless_share(self, "own_steps", "drop_drums", "permute_drums", "mix_bars")
         if not 0 < self.final_learning_rate <= self.learning_rate:
             raise ValueError(
                 f"Training: the learning rate falls from learning_rate to final_learning_rate, so "
@@ -88,8 +106,7 @@ class Training:
             )
         if not 0 < self.decay <= 1:
             raise ValueError(f"Training: decay must lie in (0, 1], not {self.decay}")
-        if self.clip_norm is not None and self.clip_norm <= 0:
-            raise ValueError(f"Training: clip_norm must be above 0, or None, not {self.clip_norm}")
+        _refuse_unless_positive(self, "clip_norm", "minutes")
         if self.patience is not None:
             _refuse_below(self, 1, "patience")
 
@@ -103,3 +120,16 @@ def _refuse_below(sizes: Any, least: int, *names: str) -> None:
 def _refuse_unless_in(sizes: Any, name: str, allowed: Collection[str]) -> None:
     if getattr(sizes, name) not in allowed:
         raise ValueError(f"{type(sizes).__name__}: {name} is one of {', '.join(allowed)}, not {getattr(sizes, name)!r}")
+
+
+def _refuse_unless_share(sizes: Any, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(sizes, name) <= 1:
+            raise ValueError(f"{type(sizes).__name__}: {name} is a share, 0 to 1, not {getattr(sizes, name)}")
+
+
+def _refuse_unless_positive(sizes: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(sizes, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"{type(sizes).__name__}: {name} must be above 0, or None, not {value}")

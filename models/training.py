@@ -1,78 +1,154 @@
-"""Training: Adam with a decaying learning rate, an evaluation each epoch, the best weights kept."""
+"""Training: Adam with a decaying learning rate, an evaluation each epoch, the best weights kept, resumed if killed."""
 
+import math
+import shutil
+import tempfile
+import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from drums.errors import InputError
 from models.accuracy import sampled_accuracy, teacher_forced_accuracy
+from models.batches import batches, spread
 from models.forecasters import Forecaster
+from models.progress import Progress
 from models.sizes import Training
 from models.vae import Vae
 
 SAMPLED_WINDOWS = 256  # held-out windows that an epoch's sampled accuracy looks at
+_NOISE = 2  # the seed's use; `models.batches` has others
+
+
+def strategy_of(training: Training) -> tf.distribute.Strategy:
+    """Where a run computes. Networks that it trains are built in the strategy's scope.
+
+    That of several machines must be made before TensorFlow does anything else.
+    """
+    if training.strategy == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if training.strategy == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return tf.distribute.get_strategy()
 
 
 def fit(
     model: Forecaster | Vae,
     name: str,
-    train: tf.data.Dataset,
-    held_out: tf.data.Dataset,
+    train: np.ndarray,
+    held_out: np.ndarray,
     training: Training,
     log_dir: Path | str | None = None,
     report: Callable[[str], None] = print,
 ) -> dict[str, list[float]]:
     """Trains `model` in place and leaves the weights of the epoch with the least held-out loss in it.
 
-    train, held_out: batches of combinations, int64 [B, steps]. train comes shuffled and may be endless.
+    train, held_out: combinations, uint16 [N, steps].
     report: gets one line per epoch, which `name` begins.
-    log_dir: where epochs.csv goes, and the best weights so far.
+    log_dir: where the run's `Progress` goes. A run that is found there goes on from the end of its last epoch, to the
+    same weights as if nothing had stopped it. Of several machines each must see the same folder.
 
     Returns the values of each epoch: `loss`, `val_loss` (nats per window), `val_teacher_forced_accuracy`,
-    `val_sampled_accuracy`, for autoencoders `kl` and `val_kl`.
-    Raises ValueError for fewer examples than a batch holds, RuntimeError if the loss stops being a number.
+    `val_sampled_accuracy`, for autoencoders `kl` and `val_kl`; `epoch`, `step`, `minutes`.
+    Raises InputError for fewer examples than a batch holds, a loss that stops being a number, a batch that does not
+    fit into memory or cannot be shared out among the devices, and an unusable checkpoint.
     """
-    _refuse_too_few(name, train, held_out, training.batch_size)
-    keras.utils.set_random_seed(training.seed)
-    trainee = Trainee(model)
-    trainee.compile(optimizer=_adam(training), jit_compile=False)
-    history = trainee.fit(
-        train.repeat().prefetch(tf.data.AUTOTUNE),
-        steps_per_epoch=min(training.evaluate_every, training.steps),
-        epochs=-(-training.steps // training.evaluate_every),
-        validation_data=held_out,
-        callbacks=_callbacks(model, name, held_out, training, log_dir, report),
-        verbose=0,
-    )
-    return {key: [float(value) for value in values] for key, values in history.history.items()}
+    strategy = model.distribute_strategy
+    _refuse_too_few(name, len(train), len(held_out), training.batch_size)
+    _refuse_unless_shared_out(name, training.batch_size, strategy.num_replicas_in_sync)
+    with strategy.scope(), _folder(log_dir, strategy) as folder:
+        trainee = Trainee(model, training)
+        progress = Progress(name, trainee, training, folder)
+        progress.resume()
+        if progress.epochs:
+            report(f"{name}: resumed at step {progress.epochs[-1]['step']:.0f} of {training.steps}")
+        if not progress.over:
+            _run(trainee, progress, train, held_out, report)
+        progress.restore_best()
+    return {key: [epoch[key] for epoch in progress.epochs] for key in progress.epochs[0]}
+
+
+def _run(trainee: "Trainee", progress: Progress, train: np.ndarray, held_out: np.ndarray, report) -> None:
+    training, begun = progress.training, len(progress.epochs)
+    try:
+        trainee.fit(
+            batches(train, training, first_step=begun * training.evaluate_every),
+            steps_per_epoch=training.evaluate_every,
+            initial_epoch=begun,
+            epochs=-(-training.steps // training.evaluate_every),
+            validation_data=_held_out_batches(held_out, training.batch_size),
+            callbacks=[StopAtStep(training.steps), RefuseNan(progress.name), EndOfEpoch(progress, held_out, report)],
+            verbose=0,
+        )
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise InputError(
+            f"{progress.name}: a batch of {training.batch_size} windows of {train.shape[1]} steps does not fit into "
+            "memory; lower batch_size in the profile or use a smaller network"
+        ) from error
+
+
+def _held_out_batches(windows: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    slices = tf.data.Dataset.from_tensor_slices(windows).batch(batch_size)
+    return slices.map(lambda batch: tf.cast(batch, tf.int64)).prefetch(tf.data.AUTOTUNE)
 
 
 class Trainee(keras.Model):
-    """The network while it is trained: steps and metrics around it."""
+    """The network while it is trained: steps and metrics around it.
 
-    def __init__(self, network: Forecaster | Vae):
+    What a step draws at random is a function of the seed, the step and the device's number.
+    """
+
+    def __init__(self, network: Forecaster | Vae, recipe: Training):
         super().__init__()
-        self.network = network
+        self.network, self.recipe = network, recipe
         names = ("loss", "kl") if isinstance(network, Vae) else ("loss",)
         self.means = {name: keras.metrics.Mean(name) for name in (*names, "teacher_forced_accuracy")}
         self.built = True
+        rate = DecayToFloor(recipe.learning_rate, recipe.final_learning_rate, recipe.decay)
+        self.compile(optimizer=Adam(rate, global_clipnorm=recipe.clip_norm), jit_compile=False)
+        self.optimizer.build(network.trainable_weights)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         return list(self.means.values())
 
+    @property
+    def steps_done(self) -> int:
+        return int(self.optimizer.iterations.numpy())
+
     def train_step(self, combinations: tf.Tensor) -> dict[str, tf.Tensor]:
         weights = self.network.trainable_weights
         with tf.GradientTape() as tape:
-            outcome = self.network.outcome(combinations, training=True)
-            loss = tf.reduce_mean(outcome["loss"])
-        self.optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+            outcome = self.network.outcome(combinations, training=True, seed=self._seed(), **self._annealed())
+            # Each device's part of the mean over the whole batch: the optimizer adds them.
+            loss = tf.reduce_sum(outcome["loss"]) / self.recipe.batch_size
+        values = [weight.value for weight in weights]
+        self.optimizer.apply(tape.gradient(loss, values, unconnected_gradients="zero"), weights)
         return self._updated(outcome)
 
     def test_step(self, combinations: tf.Tensor) -> dict[str, tf.Tensor]:
         outcome = self.network.outcome(combinations)
         return self._updated(outcome | {"teacher_forced_accuracy": teacher_forced_accuracy(self.network, combinations)})
+
+    def _seed(self) -> tf.Tensor:
+        """int32 [2]."""
+        seed = tf.constant([self.recipe.seed % 2**31, _NOISE])
+        device = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.random.fold_in(tf.random.fold_in(seed, tf.cast(self.optimizer.iterations.value, tf.int32)), device)
+
+    def _annealed(self) -> dict[str, tf.Tensor | float | None]:
+        recipe, step = self.recipe, tf.cast(self.optimizer.iterations.value, tf.float32)
+        beta, own_steps = None, recipe.own_steps
+        if recipe.beta_steps and isinstance(self.network, Vae):
+            beta = self.network.sizes.beta * risen(step, recipe.beta_steps)
+        if recipe.own_steps and recipe.own_steps_ramp:
+            own_steps *= risen(step, recipe.own_steps_ramp)
+        return {"beta": beta, "own_steps": own_steps}
 
     def _updated(self, outcome: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # One value per window, never a batch's mean: of scalars, Keras 3 counted one batch too many.
@@ -81,9 +157,20 @@ class Trainee(keras.Model):
         return {name: self.means[name].result() for name in outcome}
 
 
-def _adam(training: Training) -> keras.optimizers.Adam:
-    rate = DecayToFloor(training.learning_rate, training.final_learning_rate, training.decay)
-    return keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm)
+def risen(step: tf.Tensor, steps: int) -> tf.Tensor:
+    """From 0 at step 0 in a straight line to 1 at `steps`, and no further."""
+    return tf.minimum(step / steps, 1.0)
+
+
+class Adam(keras.optimizers.Adam):
+    """Adds the gradients of all devices, then clips them. Keras' own clips each device's, and adds those."""
+
+    def apply(self, grads: list[tf.Tensor], trainable_variables: list[keras.Variable] | None = None) -> None:
+        total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, grads)
+        super().apply(total, trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
 
 
 @keras.saving.register_keras_serializable(package="drumline")
@@ -100,22 +187,16 @@ class DecayToFloor(keras.optimizers.schedules.LearningRateSchedule):
         return {"first": self.first, "last": self.last, "decay": self.decay}
 
 
-def _callbacks(model, name, held_out, training, log_dir, report) -> list[keras.callbacks.Callback]:
-    epochs = -(-training.steps // training.evaluate_every)
-    callbacks = [
-        RefuseNan(name),
-        SampledAccuracy(model, held_out),
-        keras.callbacks.EarlyStopping("val_loss", patience=training.patience or epochs, restore_best_weights=True),
-        EpochLine(name, epochs, report),
-    ]
-    if log_dir is not None:
-        Path(log_dir).mkdir(parents=True, exist_ok=True)
-        best = str(Path(log_dir) / "best.weights.h5")
-        callbacks += [
-            keras.callbacks.CSVLogger(str(Path(log_dir) / "epochs.csv")),
-            keras.callbacks.ModelCheckpoint(best, save_best_only=True, save_weights_only=True),
-        ]
-    return callbacks
+class StopAtStep(keras.callbacks.Callback):
+    """Ends the last epoch early where the steps are no multiple of its length."""
+
+    def __init__(self, steps: int):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.model.steps_done >= self.steps:
+            self.model.stop_training = True
 
 
 class RefuseNan(keras.callbacks.Callback):
@@ -124,42 +205,79 @@ class RefuseNan(keras.callbacks.Callback):
         self.name = name
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        loss = logs["loss"]
-        if loss != loss or abs(loss) == float("inf"):
-            step = int(self.model.optimizer.iterations)
-            raise RuntimeError(f"{self.name}: the loss is {loss} at step {step}; lower learning_rate or clip_norm")
+        self._refuse("loss", float(logs["loss"]))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._refuse("held-out loss", logs["val_loss"])
+
+    def _refuse(self, which: str, loss: float) -> None:
+        if not math.isfinite(loss):
+            step = self.model.steps_done
+            raise InputError(f"{self.name}: the {which} is {loss} at step {step}; lower learning_rate or clip_norm")
 
 
-class SampledAccuracy(keras.callbacks.Callback):
-    """Adds `val_sampled_accuracy`, over the first SAMPLED_WINDOWS held-out windows, to each epoch's logs."""
+class EndOfEpoch(keras.callbacks.Callback):
+    """Adds the sampled accuracy to what was measured, keeps and reports the epoch, and ends the run if it is over."""
 
-    def __init__(self, network: Forecaster | Vae, held_out: tf.data.Dataset):
+    def __init__(self, progress: Progress, held_out: np.ndarray, report: Callable[[str], None]):
         super().__init__()
-        self.windows = held_out.unbatch().batch(SAMPLED_WINDOWS).take(1).get_single_element()
+        self.progress, self.report = progress, report
+        network = progress.trainee.network
+        self.windows = spread(held_out, SAMPLED_WINDOWS)
         self.accuracy = tf.function(lambda windows: tf.reduce_mean(sampled_accuracy(network, windows)))
+        before = progress.epochs[-1]["minutes"] if progress.epochs else 0.0
+        self.started = time.monotonic() - 60 * before
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        logs["val_sampled_accuracy"] = float(self.accuracy(self.windows))
+        measured = logs | {"val_sampled_accuracy": float(self.accuracy(self.windows))}
+        step = self.model.steps_done
+        self.progress.add({"epoch": epoch + 1, "step": step, "minutes": self._minutes(), **measured})
+        self.report(_line(self.progress.name, epoch + 1, self.params["epochs"], measured))
+        if self.progress.over:
+            self.model.stop_training = True
+
+    def _minutes(self) -> float:
+        """The same on all machines, so that they stop together."""
+        minutes, strategy = tf.constant((time.monotonic() - self.started) / 60), self.model.distribute_strategy
+        mean = tf.function(lambda: strategy.reduce("MEAN", strategy.run(lambda: minutes), axis=None))
+        return round(float(mean()), 3)
 
 
-class EpochLine(keras.callbacks.Callback):
-    def __init__(self, name: str, epochs: int, report: Callable[[str], None]):
-        super().__init__()
-        self.name, self.epochs, self.report = name, epochs, report
+def _line(name: str, epoch: int, epochs: int, measured: dict[str, float]) -> str:
+    kl = f"held-out KL {measured['val_kl']:.1f}, " if "val_kl" in measured else ""
+    return (
+        f"{name}: epoch {epoch}/{epochs}, loss {measured['loss']:.1f}, held-out loss {measured['val_loss']:.1f}, {kl}"
+        f"teacher-forced accuracy {measured['val_teacher_forced_accuracy']:.3f}, "
+        f"sampled accuracy {measured['val_sampled_accuracy']:.3f}"
+    )
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.report(
-            f"{self.name}: epoch {epoch + 1}/{self.epochs}, loss {logs['loss']:.1f}, held-out loss "
-            f"{logs['val_loss']:.1f}, teacher-forced accuracy {logs['val_teacher_forced_accuracy']:.3f}, "
-            f"sampled accuracy {logs['val_sampled_accuracy']:.3f}"
+
+@contextmanager
+def _folder(log_dir: Path | str | None, strategy: tf.distribute.Strategy):
+    """Where this machine keeps the run: the log folder, or a copy if another machine is the chief."""
+    with tempfile.TemporaryDirectory() as scratch:
+        if log_dir is None:
+            yield Path(scratch)
+        elif strategy.extended.should_checkpoint:
+            yield Path(log_dir)
+        else:
+            if Path(log_dir).exists():
+                shutil.copytree(log_dir, scratch, dirs_exist_ok=True)
+            yield Path(scratch)
+
+
+def _refuse_too_few(name: str, train: int, held_out: int, batch_size: int) -> None:
+    if train < batch_size:
+        raise InputError(
+            f"{name}: fewer examples ({train}) than one batch ({batch_size}); add MIDI files, or lower batch_size"
         )
+    if not held_out:
+        raise InputError(f"{name}: no held-out example; add MIDI files, or hold a larger share of them out")
 
 
-def _refuse_too_few(name: str, train: tf.data.Dataset, held_out: tf.data.Dataset, batch_size: int) -> None:
-    examples = sum(len(batch) for batch in train.unbatch().batch(batch_size).take(1))
-    if examples < batch_size:
-        raise ValueError(
-            f"{name}: fewer examples ({examples}) than one batch ({batch_size}); add MIDI files, or lower batch_size"
+def _refuse_unless_shared_out(name: str, batch_size: int, devices: int) -> None:
+    if batch_size % devices:
+        raise InputError(
+            f"{name}: a batch of {batch_size} windows cannot be shared out among {devices} devices; "
+            f"make batch_size a multiple of {devices}"
         )
-    if not any(len(batch) for batch in held_out.take(1)):
-        raise ValueError(f"{name}: no held-out example; add MIDI files, or hold a larger share of them out")

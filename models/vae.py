@@ -4,13 +4,15 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from drums.kit import COMBINATIONS, STEPS_PER_BAR
+from drums.kit import COMBINATIONS, DRUMS, STEPS_PER_BAR
 from models.encoding import hits_of_combinations, shifted
 from models.losses import categorical_log_likelihood, elbo_loss
 from models.recurrent import BidirectionalStack, InitialStates, LstmStack, States
 from models.sizes import VaeSizes
 
 tfd = tfp.distributions
+Seed = tf.Tensor | tuple[int, int]
+_READING = 16  # values that a step reads of its bar's embedding
 
 
 class Encoder(keras.layers.Layer):
@@ -19,6 +21,7 @@ class Encoder(keras.layers.Layer):
     def __init__(self, bars: int, sizes: VaeSizes):
         super().__init__()
         self.bars = bars
+        self.skips = sizes.skips
         self.of_bar = None
         if sizes.encoder == "two_level":
             self.of_bar = BidirectionalStack(sizes.encoder_layers, sizes.encoder_units)
@@ -33,6 +36,8 @@ class Encoder(keras.layers.Layer):
             bars = self.of_bar(fold(hits, self.bars), training=training)
             sequence = tf.reshape(bars, [-1, self.bars, bars.shape[-1]])
         last = self.of_window(sequence, training=training)
+        if self.skips:
+            last = tf.concat([last, tf.reshape(sequence, [-1, self.bars * sequence.shape[-1]])], axis=-1)
         return self.mu(last), self.sigma(last) + 1e-6
 
 
@@ -45,21 +50,34 @@ class Conductor(keras.layers.Layer):
         self.stack = LstmStack(sizes.conductor_layers, sizes.conductor_units)
         self.states = InitialStates(self.stack)
         self.embedding = keras.layers.Dense(sizes.embedding)
+        self.of_bars = keras.layers.Dense(bars * sizes.embedding) if sizes.skips else None
 
     def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
         """z: [B, Z].  Returns [B, bars, embedding]."""
-        outputs, _ = self.stack(tf.repeat(z[:, None], self.bars, axis=1), self.states(z), training=training)
-        return self.embedding(outputs)
+        if self.of_bars is None:
+            inputs = tf.repeat(z[:, None], self.bars, axis=1)
+        else:
+            inputs = tf.reshape(self.of_bars(z), [-1, self.bars, self.embedding.units])
+        outputs, _ = self.stack(inputs, self.states(z), training=training)
+        embeddings = self.embedding(outputs)
+        return embeddings if self.of_bars is None else embeddings + inputs
 
 
 class Decoder(keras.layers.Layer):
-    """An LSTM stack that plays a segment from its embedding: its initial states, and part of every input."""
+    """An LSTM stack that plays a segment from its embedding: its initial states, and part of every input.
 
-    def __init__(self, sizes: VaeSizes):
+    With `skips`, each step of a bar also gets a linear reading of the bar's embedding that is its own.
+    """
+
+    def __init__(self, segments: int, steps: int, sizes: VaeSizes):
         super().__init__()
+        self.segments, self.steps = segments, steps
         self.stack = LstmStack(sizes.decoder_layers, sizes.decoder_units)
         self.states = InitialStates(self.stack)
-        self.dense = keras.layers.Dense(COMBINATIONS)
+        self.combination = keras.layers.Dense(COMBINATIONS)
+        self.hits = keras.layers.Dense(len(DRUMS), use_bias=False)
+        # Of a flat decoder's whole window that would be more weights than all the rest.
+        self.of_steps = keras.layers.Dense(steps // segments * _READING) if sizes.skips and segments > 1 else None
 
     def call(self, embeddings: tf.Tensor, previous: tf.Tensor, training: bool = False) -> tf.Tensor:
         """All segments at once, folded into the batch.
@@ -67,16 +85,31 @@ class Decoder(keras.layers.Layer):
         embeddings: [B, segments, n]; previous: [B, steps, 9], the hits before each step.
         Returns logits [B, steps, 512].
         """
-        segments, steps = embeddings.shape[1], previous.shape[1]
-        each = fold(embeddings, segments)
-        inputs = tf.concat([fold(previous, segments), tf.repeat(each, steps // segments, axis=1)], axis=-1)
-        outputs, _ = self.stack(inputs, self.states(each[:, 0]), training=training)
-        return tf.reshape(self.dense(outputs), [-1, steps, COMBINATIONS])
+        inputs = fold(tf.concat([previous, self.conditions(embeddings)], axis=-1), self.segments)
+        states = self.states(tf.reshape(embeddings, [-1, embeddings.shape[2]]))
+        outputs, _ = self.stack(inputs, states, training=training)
+        return tf.reshape(self.logits(outputs), [-1, self.steps, COMBINATIONS])
 
-    def step(self, embedding: tf.Tensor, previous: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        """embedding: [B, n]; previous: [B, 9].  Returns logits [B, 512] and the states after the step."""
-        outputs, states = self.stack.step(tf.concat([previous, embedding], axis=-1), states)
-        return self.dense(outputs), states
+    def conditions(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """What each step hears of z. embeddings: [B, segments, n].  Returns [B, steps, m]."""
+        repeated = tf.repeat(embeddings, self.steps // self.segments, axis=1)
+        if self.of_steps is None:
+            return repeated
+        return tf.concat([repeated, tf.reshape(self.of_steps(embeddings), [-1, self.steps, _READING])], axis=-1)
+
+    def step(self, condition: tf.Tensor, previous: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
+        """condition: [B, m]; previous: [B, 9].  Returns logits [B, 512] and the states after the step."""
+        outputs, states = self.stack.step(tf.concat([previous, condition], axis=-1), states)
+        return self.logits(outputs), states
+
+    def logits(self, outputs: tf.Tensor) -> tf.Tensor:
+        """A dense layer to the 512 combinations, [..., units] to [..., 512].
+
+        A part of it is factored by drum, so that combinations share what they have in common; a rare one is
+        learnt from its drums.
+        """
+        every = hits_of_combinations(tf.range(COMBINATIONS, dtype=tf.int64), outputs.dtype)
+        return self.combination(outputs) + tf.tensordot(self.hits(outputs), every, [[-1], [1]])
 
 
 class Vae(keras.Model):
@@ -89,13 +122,48 @@ class Vae(keras.Model):
         self.sizes = sizes
         self.encoder = Encoder(bars, sizes)
         self.conductor = Conductor(bars, sizes) if hierarchical else None
-        self.decoder = Decoder(sizes)
+        self.decoder = Decoder(bars if hierarchical else 1, self.steps, sizes)
 
-    def call(self, combinations: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """combinations: int64 [B, steps].  Returns logits [B, steps, 512] at a z drawn from q, and KL [B]."""
+    def call(
+        self,
+        combinations: tf.Tensor,
+        training: bool = False,
+        seed: Seed = (0, 0),
+        own_steps: tf.Tensor | float = 0.0,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """combinations: int64 [B, steps].  Returns logits [B, steps, 512] at a z drawn from q, and KL [B].
+
+        seed: int32 [2], of all that is drawn.  own_steps: see `heard`.
+        """
+        for_z, for_heard = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         posterior = self.posterior(combinations, training=training)
-        logits = self.teacher_forced_logits(posterior.sample(), combinations, training=training)
-        return logits, tfd.kl_divergence(posterior, self.prior())
+        embeddings = self.embeddings(posterior.sample(seed=for_z), training)
+        heard = hits_of_combinations(combinations, self.compute_dtype)
+        if training:
+            heard = self.heard(heard, embeddings, for_heard, own_steps)
+        logits = self.decoder(embeddings, shifted(heard), training=training)
+        return tf.cast(logits, tf.float32), tfd.kl_divergence(posterior, self.prior())
+
+    def heard(self, hits: tf.Tensor, embeddings: tf.Tensor, seed: Seed, own_steps: tf.Tensor | float) -> tf.Tensor:
+        """What the decoder hears of the steps while it trains: some blanked, some its own.
+
+        A share `own_steps` of the steps, 0 to 1, is replaced by what the decoder itself would play after the true
+        ones: scheduled sampling (Bengio et al. 2015) in one parallel pass (Duckworth et al. 2019, algorithm 1).
+        hits: [B, steps, 9]; embeddings: [B, segments, n].  Returns [B, steps, 9].
+        """
+        for_own, for_play, for_blank = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+        shape = tf.shape(hits)[:2]
+        own_steps = tf.cast(own_steps, tf.float32)  # Keras casts what `call` gets to the compute dtype
+
+        def mixed() -> tf.Tensor:
+            logits = tf.cast(self.decoder(embeddings, shifted(hits)), tf.float32)
+            played = tf.argmax(logits + gumbel_noise(for_play, tf.shape(logits)), axis=-1)
+            own = tf.random.stateless_uniform(shape, for_own) < own_steps
+            return tf.where(own[..., None], tf.stop_gradient(hits_of_combinations(played, hits.dtype)), hits)
+
+        hits = tf.cond(own_steps > 0, mixed, lambda: hits)
+        kept = tf.random.stateless_uniform(shape, for_blank) >= self.sizes.input_dropout
+        return hits * tf.cast(kept, hits.dtype)[..., None]
 
     def posterior(self, combinations: tf.Tensor, training: bool = False) -> tfd.Distribution:
         """q(z|x), a batch of B diagonal normals of Z dimensions. combinations: int64 [B, steps]."""
@@ -110,23 +178,31 @@ class Vae(keras.Model):
         z = tf.cast(z, self.compute_dtype)
         return z[:, None] if self.conductor is None else self.conductor(z, training=training)
 
-    def teacher_forced_logits(self, z: tf.Tensor, combinations: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def teacher_forced_logits(self, z: tf.Tensor, combinations: tf.Tensor) -> tf.Tensor:
         """Logits of every step given z and the true steps before it.
 
         z: float [B, Z]; combinations: int64 [B, steps].  Returns float32 [B, steps, 512].
         """
         previous = shifted(hits_of_combinations(combinations, self.compute_dtype))
-        if training and self.sizes.input_dropout:
-            kept = tf.random.uniform(tf.shape(combinations)) >= self.sizes.input_dropout
-            previous *= tf.cast(kept, previous.dtype)[..., None]
-        return tf.cast(self.decoder(self.embeddings(z, training), previous, training=training), tf.float32)
+        return tf.cast(self.decoder(self.embeddings(z), previous), tf.float32)
 
-    def outcome(self, combinations: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
-        """What a window costs. combinations: int64 [B, steps].  Returns `loss` and `kl`, float [B], nats."""
-        logits, kl = self(combinations, training=training)
+    def outcome(
+        self,
+        combinations: tf.Tensor,
+        training: bool = False,
+        seed: Seed = (0, 0),
+        beta: tf.Tensor | float | None = None,
+        own_steps: tf.Tensor | float = 0.0,
+    ) -> dict[str, tf.Tensor]:
+        """What a window costs.
+
+        combinations: int64 [B, steps]; seed: int32 [2], of all that is drawn; beta: in place of the sizes', while it
+        is annealed; own_steps: see `heard`.  Returns `loss` and `kl`, float [B], nats.
+        """
+        logits, kl = self(combinations, training=training, seed=seed, own_steps=own_steps)
         log_likelihood = categorical_log_likelihood(logits, combinations)
-        loss = elbo_loss(log_likelihood, kl, beta=self.sizes.beta, free_nats=self.sizes.free_nats)
-        return {"loss": loss, "kl": kl}
+        beta = self.sizes.beta if beta is None else beta
+        return {"loss": elbo_loss(log_likelihood, kl, beta=beta, free_nats=self.sizes.free_nats), "kl": kl}
 
     def teacher_forced(self, combinations: tf.Tensor) -> tf.Tensor:
         """The likeliest combination of each step, from mu and the true steps before it. Both int64 [B, steps]."""
@@ -136,3 +212,9 @@ class Vae(keras.Model):
 def fold(sequence: tf.Tensor, segments: int) -> tf.Tensor:
     """Cuts time into segments and puts them into the batch: [B, T, n] to [B * segments, T / segments, n]."""
     return tf.reshape(sequence, [-1, sequence.shape[1] // segments, sequence.shape[2]])
+
+
+def gumbel_noise(seed: Seed, shape: tf.Tensor) -> tf.Tensor:
+    """What makes the likeliest a draw: argmax of logits plus this noise is a sample of their softmax. float32."""
+    uniform = tf.random.stateless_uniform(shape, seed, minval=1e-7, maxval=1.0)
+    return -tf.math.log(-tf.math.log(uniform))

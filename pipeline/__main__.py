@@ -61,29 +61,33 @@ def drums(context, runs):
 
 
 @drums.command()
-@click.argument("corpus")
+@click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True)
 @click.pass_obj
-def fetch(runs, corpus):
-    """Get a corpus into runs/corpora: `freedoom`, `groove`, `lakh`, or a FOLDER of your own MIDI files and archives.
+def fetch(runs, corpora):
+    """Get corpora into runs/corpora, by name, or by the FOLDER of your own MIDI files and archives.
 
     \b
-    freedoom  the soundtrack of the game Freedoom: 75 songs, BSD-3-Clause
-    groove    the Groove MIDI Dataset: 1,150 recordings of drummers, 3 MB, CC BY 4.0
-    lakh      the Lakh MIDI Dataset: 176,581 songs, 1.8 GB, CC BY 4.0
+    freedoom     the soundtrack of the game Freedoom: 75 songs, BSD-3-Clause
+    simutrans    that of the game Simutrans: 53 songs, Artistic-1.0
+    openttd      that of OpenTTD, by OpenMSX: 31 songs, GPL-2
+    planetblupi  that of Planet Blupi: 10 songs, GPL-3+
+    mma          accompaniments of MMA, Musical MIDI Accompaniment: 73 songs, GPL-2+
+    groove       the Groove MIDI Dataset: 1,150 recordings of drummers, 3 MB, CC BY 4.0
+    lakh         the Lakh MIDI Dataset: 176,581 songs, 1.8 GB, CC BY 4.0
 
-    A download that breaks off goes on where it was when called again. Archives are not unpacked: the pipeline and
-    `inspect` read them as they are.
+    Each has its licence beside it; `--midi runs/corpora` trains on all that are there. A download from the web that
+    breaks off goes on where it was when called again. Archives are not unpacked: the pipeline and `inspect` read them
+    as they are. simutrans, openttd, planetblupi and mma come in Debian packages, by apt-get.
     """
-    from drums import corpora, downloads
+    from drums.corpora import count_of, midi_files
+    from drums.fetching import fetch as fetch_one
     from drums.sources import shown
 
-    into = runs / "corpora"
-    if corpus in downloads.DOWNLOADS:
-        path = downloads.fetch_download(corpus, into)
-        click.echo(downloads.DOWNLOADS[corpus].license)
-    else:
-        path = corpora.fetch_freedoom(into) if corpus == "freedoom" else corpora.fetch_folder(Path(corpus), into)
-    click.echo(f"{corpora.count_of(corpora.midi_files(path))} in {shown(str(path))}")
+    for corpus in corpora:
+        fetched = fetch_one(corpus, runs / "corpora")
+        if fetched.license:
+            click.echo(fetched.license)
+        click.echo(f"{count_of(midi_files(fetched.folder))} in {shown(str(fetched.folder))}")
 
 
 @drums.command()
@@ -115,8 +119,9 @@ def inspect(path, as_json, with_windows):
     "--midi", required=True, help="The folder of MIDI files or archives; or an address such as gs://bucket/midi."
 )
 @click.option("--bars", type=int, default=2, help="Length of a window: 2 or 16.")
-@click.option("--profile", default="demo", help="The sizes of models and training.")
+@click.option("--profile", default="demo", help="The sizes of models and training: demo, cpu or paper.")
 @click.option("--models", default="", help="Which models, with commas.  [default: all of the profile]")
+@click.option("--seed", type=int, default=0, help="Of the first weights and all that training draws.")
 @click.option("--pattern", default="*", help="What to read in the folder, such as 'span-{SPAN}/*': the latest span.")
 @click.option("--spans", type=int, default=1, help="On how many of the latest spans that were read to train.")
 @click.option("--force", is_flag=True, help="Run every node, also those whose result is cached.")
@@ -124,13 +129,13 @@ def inspect(path, as_json, with_windows):
 @click.option("--flink-master", default="", help="HOST:PORT of a Flink cluster.  [default: one on this machine]")
 @click.option("--beam-args", default="", callback=_words, help="More of Beam's arguments, in quotation marks.")
 @quiet
-def train(runs, midi, bars, profile, models, pattern, spans, force, beam_runner, flink_master, beam_args):
+def train(runs, midi, bars, profile, models, seed, pattern, spans, force, beam_runner, flink_master, beam_args):
     """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""
     from pipeline.config import Config, absolute
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     beam = {"beam_runner": beam_runner, "flink_master": flink_master, "beam_pipeline_args": beam_args}
-    config = Config(absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force, **beam)
+    config = Config(absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force, seed=seed, **beam)
     _run(config)
     _print_table(config.metadata)
 
@@ -143,19 +148,40 @@ def table(runs):
 
 
 @drums.command()
+@click.option("--profile", default="", help="Of which profile.  [default: that of the latest run]")
+@click.option("--corpus", default="", help="On which corpus, by the name of its folder.  [default: the latest run's]")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The Markdown file, as docs/RESULTS.md.")
+@quiet
+def results(runs, profile, corpus, out):
+    """Write a page of all that was measured: every model and seed of a profile on a corpus."""
+    from pipeline.results import latest_of_seeds
+    from pipeline.results_page import Setting, chosen, page
+
+    text = page(chosen(latest_of_seeds(runs / "metadata.sqlite"), profile, corpus), Setting.here())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text)
+    click.echo(str(out))
+
+
+@drums.command()
 @click.option("--model", default="hierarchical_vae", help="A pushed model.")
-@click.option("--bars", type=int, default=2, help="Its length: 2 or 16.")
+@click.option("--bars", type=int, default=2, help="The model's window: 2 or 16.")
+@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.  [default: a window]")
 @click.option("--count", type=click.IntRange(1, 1000), default=4, help="How many beats.")
 @click.option("--temperature", type=click.FloatRange(0), default=1.0, help="0 always plays the likeliest.")
-@click.option("--seed", type=int, default=0, help="The same seed gives the same beats.")
+@click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), default=0, help="The same gives the same beats.")
 @click.option("--qpm", type=click.FloatRange(20, 400), default=120.0, help="Quarter notes a minute.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files.")
 @quiet
-def generate(runs, model, bars, count, temperature, seed, qpm, out):
-    """Write new beats as MIDI files."""
+def generate(runs, model, bars, length, count, temperature, seed, qpm, out):
+    """Write new beats as MIDI files.
+
+    Beats longer than a window are a chain of windows: an autoencoder's wander from one new beat to the next, a quarter
+    of the way a window, and a forecaster goes on from what it played. The first window is the same whatever the length.
+    """
     from pipeline.generating import generate_midi
 
-    for path in generate_midi(runs / "serving", model, bars, count, temperature, seed, qpm, out):
+    for path in generate_midi(runs / "serving", model, bars, count, temperature, seed, qpm, out, length):
         click.echo(str(path))
 
 

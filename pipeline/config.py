@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Config:
     pattern: str = "*"  # of what to read in `midi`; with {SPAN} in it, the latest span is read
     spans: int = 1  # how many of the latest spans that were ever read are trained on
     cache: bool = True
+    seed: int = 0  # of the first weights, the order of the windows and all else that training draws
     beam_runner: str = "direct"
     flink_master: str = ""  # host:port; "" stands for a cluster on this machine for the length of the run
     beam_pipeline_args: tuple[str, ...] = ()  # more of Beam's arguments; they have the last word
@@ -40,6 +41,8 @@ class Config:
     def __post_init__(self):
         if self.bars not in LENGTHS:
             raise InputError(f"there are no windows of {self.bars} bars; there are {' and '.join(map(str, LENGTHS))}")
+        if self.seed < 0:
+            raise InputError(f"a seed is 0 or more, not {self.seed}")
         if self.spans < 1:
             raise InputError(f"a run trains on at least 1 span, not {self.spans}")
         if self.beam_runner not in BEAM_RUNNERS:
@@ -56,10 +59,10 @@ class Config:
 
     @cached_property
     def model_profiles(self) -> dict[str, ModelProfile]:
-        """The sizes of each model of this run."""
+        """The sizes and training of each model of this run."""
         return {
-            model: sizes
-            for (model, bars), sizes in profile_of(self.profile).items()
+            model: replace(profile, training=replace(profile.training, seed=self.seed))
+            for (model, bars), profile in profile_of(self.profile).items()
             if bars == self.bars and (not self.models or model in self.models)
         }
 
@@ -86,17 +89,23 @@ class Config:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Config":
-        """The run that DRUMLINE_MIDI, _BARS, _PROFILE, _MODELS (with commas) and _RUNS describe. Raises InputError."""
+        """The run that DRUMLINE_MIDI, _BARS, _PROFILE, _MODELS (with commas), _SEED and _RUNS describe.
+
+        Raises InputError.
+        """
         if "DRUMLINE_MIDI" not in environment:
             raise InputError("DRUMLINE_MIDI is not set; set it to a folder of MIDI files")
-        bars = environment.get("DRUMLINE_BARS", "2")
+        bars, seed = (environment.get(f"DRUMLINE_{name}", default) for name, default in (("BARS", "2"), ("SEED", "0")))
         if not bars.isdigit():
             raise InputError(f"DRUMLINE_BARS must be a number of bars, not '{bars}'")
+        if not seed.isdigit():
+            raise InputError(f"DRUMLINE_SEED must be a number, 0 or more, not '{seed}'")
         models = environment.get("DRUMLINE_MODELS", "")
         return cls(
             midi=absolute(environment["DRUMLINE_MIDI"]),
             bars=int(bars),
             profile=environment.get("DRUMLINE_PROFILE", "demo"),
             models=tuple(model.strip() for model in models.split(",") if model.strip()),
+            seed=int(seed),
             runs=Path(environment.get("DRUMLINE_RUNS", RUNS)).absolute(),
         )

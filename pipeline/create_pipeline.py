@@ -13,18 +13,12 @@ from components import preprocessing, training
 from components.latest_spans import LatestSpans
 from components.midi_example_gen import MidiExampleGen
 from components.strict_example_validator import StrictExampleValidator
-from components.window_metric import WindowMean
+from components.window_metric import ActiveUnits, HistogramDistance, OnsetScores, WindowMean, WindowRatio
+from models.sizes import VaeSizes
 from pipeline.config import Config
-from pipeline.profiles import Gate, ModelProfile
+from pipeline.profiles import ModelProfile
 
 SCHEMA = Path(__file__).parent.parent / "schema"
-METRICS = (
-    "teacher_forced_accuracy",
-    "sampled_accuracy",
-    "majority_accuracy",
-    "repeat_bar_accuracy",
-    "repeat_bar_sampled_accuracy",
-)
 GAIN = "gain_over_majority"
 
 
@@ -78,6 +72,7 @@ def _model_branch(config, model, profile: ModelProfile, examples, schema, transf
             "bars": config.bars,
             "sizes": asdict(profile.sizes),
             "training": asdict(profile.training),
+            "checkpoints": str(config.runs / "checkpoints"),
         },
     ).with_id(f"Trainer.{model}")
     last_blessed = tfx.dsl.Resolver(
@@ -93,7 +88,7 @@ def _model_branch(config, model, profile: ModelProfile, examples, schema, transf
         example_splits=["test"],
         model=trainer.outputs["model"],
         baseline_model=last_blessed.outputs["model"],
-        eval_config=eval_config(profile.gate),
+        eval_config=eval_config(profile),
     ).with_id(f"Evaluator.{model}")
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
@@ -105,8 +100,9 @@ def _model_branch(config, model, profile: ModelProfile, examples, schema, transf
     return [trainer, last_blessed, evaluator, pusher]
 
 
-def eval_config(gate: Gate) -> tfma.EvalConfig:
+def eval_config(profile: ModelProfile) -> tfma.EvalConfig:
     """TFMA's configuration: all metrics over the test songs, and the gate."""
+    gate = profile.gate
 
     def at_least(value: float) -> tfma.GenericValueThreshold:
         return tfma.GenericValueThreshold(lower_bound={"value": value})
@@ -120,22 +116,36 @@ def eval_config(gate: Gate) -> tfma.EvalConfig:
         ),
         GAIN: tfma.MetricThreshold(value_threshold=at_least(gate.gain)),
     }
-    metrics = {name: {"of": name} for name in METRICS}
-    metrics[GAIN] = {"of": "teacher_forced_accuracy", "minus": "majority_accuracy"}
     return tfma.EvalConfig(
         model_specs=[tfma.ModelSpec(signature_name="evaluate", model_type="tf_generic")],
         metrics_specs=[
             tfma.MetricsSpec(
                 metrics=[
                     tfma.MetricConfig(
-                        module=WindowMean.__module__,
-                        class_name=WindowMean.__name__,
-                        config=json.dumps({"name": name, **arguments}),
-                        threshold=thresholds.get(name),
+                        module=type(metric).__module__,
+                        class_name=type(metric).__name__,
+                        config=json.dumps(metric.get_config()),
+                        threshold=thresholds.get(metric.name),
                     )
-                    for name, arguments in metrics.items()
+                    for metric in metrics(autoencoder=isinstance(profile.sizes, VaeSizes))
                 ]
             )
         ],
         slicing_specs=[tfma.SlicingSpec()],
     )
+
+
+def metrics(*, autoencoder: bool) -> list[tfma.metrics.Metric]:
+    """Every metric of an autoencoder or of a forecaster."""
+    accuracies = ("teacher_forced", "sampled", "majority", "repeat_bar", "repeat_bar_sampled")
+    means = [f"{name}_accuracy" for name in accuracies] + ["sample_self_similarity", "data_self_similarity"]
+    of_all = [
+        *(WindowMean(name, of=name) for name in means),
+        WindowMean(GAIN, of="teacher_forced_accuracy", minus="majority_accuracy"),
+        *(WindowRatio(f"{name}_nonsilent_accuracy", of=f"{name}_nonsilent") for name in accuracies),
+        OnsetScores("onset", of="sampled_onsets"),
+        OnsetScores("repeat_bar_onset", of="repeat_bar_sampled_onsets"),
+        HistogramDistance("histogram_distance", of="sample_histogram", to="data_histogram"),
+    ]
+    of_latent = [WindowMean(name, of=name) for name in ("kl", "shuffled_z_accuracy")] + [ActiveUnits("active_units")]
+    return of_all + (of_latent if autoencoder else [])

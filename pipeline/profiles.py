@@ -56,7 +56,101 @@ DEMO: Profile = {
     ),
 }
 
-PROFILES: dict[str, Profile] = {"demo": DEMO}
+# Two cores and some hours. Regularized, since free corpora hold hundreds of songs; docs/RESULTS.md holds what was tried.
+_CPU_GATE = Gate(accuracy=0.4, gain=0.05)
+_CPU_VAE = VaeSizes(
+    latent=128,
+    encoder_units=128,
+    conductor_units=128,
+    embedding=128,
+    decoder_units=128,
+    skips=True,
+    input_dropout=0.2,
+    free_nats=48.0,
+)
+_CPU_LONG_VAE = replace(_CPU_VAE, latent=512, conductor_units=256, free_nats=384.0)
+
+
+def _cpu_vae_training(batch_size: int, minutes: float, evaluate_every: int, decay: float) -> Training:
+    return Training(
+        batch_size=batch_size,
+        steps=100_000,
+        minutes=minutes,
+        learning_rate=1.5e-3,
+        final_learning_rate=1e-4,
+        decay=decay,
+        evaluate_every=evaluate_every,
+        mixed_bfloat16=True,
+        mix_bars=0.5,
+        permute_drums=0.5,
+    )
+
+
+def _cpu_forecaster_training(batch_size: int, minutes: float, evaluate_every: int) -> Training:
+    return Training(
+        batch_size=batch_size,
+        steps=100_000,
+        minutes=minutes,
+        learning_rate=2e-3,
+        final_learning_rate=1e-4,
+        decay=0.9995,
+        evaluate_every=evaluate_every,
+        patience=4,
+        drop_drums=0.3,
+    )
+
+
+CPU: Profile = {
+    ("lstm", 2): ModelProfile(LstmSizes(units=64, lookback=True), _cpu_forecaster_training(64, 3, 1000), _CPU_GATE),
+    ("conv", 2): ModelProfile(ConvSizes(history=47, pool=1), _cpu_forecaster_training(64, 2, 2000), _CPU_GATE),
+    ("flat_vae", 2): ModelProfile(_CPU_VAE, _cpu_vae_training(64, 6, 500, 0.9995), _CPU_GATE),
+    ("hierarchical_vae", 2): ModelProfile(_CPU_VAE, _cpu_vae_training(64, 6, 500, 0.9995), _CPU_GATE),
+    ("lstm", 16): ModelProfile(LstmSizes(units=64, lookback=True), _cpu_forecaster_training(32, 4, 200), _CPU_GATE),
+    ("conv", 16): ModelProfile(ConvSizes(history=63, pool=1), _cpu_forecaster_training(32, 2, 1000), _CPU_GATE),
+    ("flat_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 60, 500, 0.9998), _CPU_GATE),
+    ("hierarchical_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 60, 500, 0.9998), _CPU_GATE),
+}
+
+# The sizes of J. Ortiz (2020) and, where that is silent, of MusicVAE (Roberts et al. 2018, section 4 and its released
+# configurations: beta 0.2 from the first step, free bits 48 and 256).
+_PAPER_GATE = Gate(accuracy=0.6, gain=0.1)
+_PAPER_TRAINING = Training(
+    batch_size=512,
+    steps=50_000,
+    learning_rate=1e-3,
+    final_learning_rate=1e-5,
+    decay=0.9999,
+    evaluate_every=1000,
+    patience=10,
+    mixed_bfloat16=True,
+    strategy="mirrored",
+)
+_PAPER_VAE = VaeSizes(
+    latent=512,
+    encoder_units=2048,
+    encoder_layers=2,
+    encoder="sequence",
+    conductor_units=1024,
+    conductor_layers=2,
+    embedding=512,
+    decoder_units=1024,
+    decoder_layers=2,
+    beta=0.2,
+    free_nats=48.0,
+)
+
+PAPER: Profile = {
+    (model, bars): ModelProfile(sizes, _PAPER_TRAINING, _PAPER_GATE)
+    for bars, free_nats in ((2, 48.0), (16, 256.0))
+    for model, sizes in {
+        "lstm": LstmSizes(layers=3, units=32, activation="tanh"),
+        "conv": ConvSizes(history=47, filters=32, kernel=32, pool=2),
+        "flat_vae": replace(_PAPER_VAE, free_nats=free_nats),
+        "hierarchical_vae": replace(_PAPER_VAE, free_nats=free_nats),
+    }.items()
+}
+
+PROFILES: dict[str, Profile] = {"demo": DEMO, "cpu": CPU, "paper": PAPER}
 
 
 def profile_of(name: str) -> Profile:

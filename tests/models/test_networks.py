@@ -77,13 +77,38 @@ def test_z_depends_on_the_first_step_and_on_the_last(encoder, windows):
     assert (vae.posterior(windows).stddev().numpy() > 0).all()
 
 
-def test_blanked_inputs_are_silence_and_only_in_training(windows):
-    sizes = VaeSizes(latent=4, encoder_units=8, decoder_units=8, input_dropout=1.0)
-    vae = build("flat_vae", BARS, sizes)
-    z = tf.zeros([5, 4])
-    blank = vae.teacher_forced_logits(z, tf.fill([5, STEPS], tf.constant(SILENCE, tf.int64)))
-    np.testing.assert_allclose(vae.teacher_forced_logits(z, windows, training=True), blank, atol=1e-6)
-    assert (vae.teacher_forced_logits(z, windows).numpy() != blank.numpy()).any()
+def test_blanked_steps_are_silence(windows):
+    vae = build("flat_vae", BARS, replace(TINY["flat_vae"], input_dropout=1.0))
+    assert not vae.heard(hits_of_combinations(windows), vae.embeddings(tf.zeros([5, 4])), (0, 1), 0.0).numpy().any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_a_share_of_the_steps_heard_in_training_is_the_decoders_own(share, windows):
+    vae = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], input_dropout=0.0))
+    hits = hits_of_combinations(tf.repeat(windows, 40, axis=0))
+    heard = vae.heard(hits, vae.embeddings(tf.zeros([200, 4])), (0, 1), share)
+    changed = (heard.numpy() != hits.numpy()).any(axis=-1).mean()
+    # Untrained, the decoder plays any of 512 combinations: nearly each of its own steps differs.
+    assert changed == pytest.approx(share, abs=0.02)
+
+
+def test_what_training_draws_is_its_seeds(windows):
+    vae = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], input_dropout=0.5))
+    first, again, other = (
+        vae.outcome(windows, training=True, seed=seed, own_steps=0.5)["loss"].numpy() for seed in ((1, 2), (1, 2), (1, 3))
+    )
+    assert (first == again).all() and (first != other).all()
+
+
+def test_skips_give_each_bar_and_step_a_path_of_its_own(windows):
+    plain = build("hierarchical_vae", BARS, TINY["hierarchical_vae"])
+    skipping = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], skips=True))
+    assert len(skipping.trainable_variables) == len(plain.trainable_variables) + 4
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(skipping.outcome(windows, training=True)["loss"])
+    assert all(
+        tf.reduce_any(each != 0) for each in tape.gradient(loss, [v.value for v in skipping.trainable_variables])
+    )
 
 
 def test_the_convolution_sees_its_history_and_no_further():
@@ -107,7 +132,7 @@ def test_bfloat16_computes_close_to_float32(name, windows):
     exact, mixed = (build(name, BARS, TINY[name], mixed_bfloat16=mixed) for mixed in (False, True))
     assert mixed.compute_dtype == "bfloat16"
     assert mixed.trainable_variables[0].dtype == "float32"
-    np.testing.assert_allclose(logits_of(mixed, windows), logits_of(exact, windows), atol=0.05)
+    np.testing.assert_allclose(logits_of(mixed, windows), logits_of(exact, windows), atol=0.1)
 
 
 @pytest.mark.parametrize(

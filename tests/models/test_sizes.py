@@ -13,6 +13,7 @@ from models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
         ConvSizes(history=63),
         VaeSizes(beta=0.3),
         Training(8, 9, clip_norm=None, patience=2),
+        Training(8, 9, minutes=0.5, strategy="mirrored", beta_steps=3, own_steps=0.5, rotate_bars=True, mix_bars=0.1),
     ],
 )
 def test_sizes_come_back_from_json(sizes):
@@ -34,6 +35,13 @@ def test_sizes_come_back_from_json(sizes):
         (lambda: Training(1, 1, decay=1.1), "decay"),
         (lambda: Training(1, 1, clip_norm=0.0), "clip_norm"),
         (lambda: Training(1, 1, patience=0), "patience"),
+        (lambda: Training(1, 1, minutes=0), "minutes must be above 0, or None, not 0"),
+        (lambda: Training(1, 1, strategy="mirror"), "one of , mirrored, multi_worker"),
+        (lambda: Training(1, 1, beta_steps=-1), "beta_steps"),
+        (lambda: Training(1, 1, own_steps=1.5), "own_steps is a share"),
+        (lambda: Training(1, 1, own_steps_ramp=-1), "own_steps_ramp"),
+        (lambda: Training(1, 1, drop_drums=2), "drop_drums is a share"),
+        (lambda: Training(1, 1, mix_bars=-0.1), "mix_bars is a share"),
     ],
 )
 def test_nonsense_is_refused_by_name(make, said):

@@ -6,23 +6,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from drums.errors import InputError
 from models import accuracy
+from models.forecasters import ConvForecaster
 from models.registry import MODELS, build
 from models.sizes import Training, VaeSizes
-from models.training import DecayToFloor, fit
+from models.training import DecayToFloor, fit, risen
+from models.vae import Vae
 from tests.models.tiny import BARS, TINY
 
 QUICK = Training(batch_size=32, steps=80, learning_rate=2e-2, evaluate_every=40)
 
 
-def batches(windows: np.ndarray, size: int = 32) -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensor_slices(windows).batch(size)
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_training_beats_the_majority(name, pattern):
     model, lines = build(name, BARS, TINY[name]), []
-    history = fit(model, name, batches(pattern), batches(pattern[:48]), QUICK, report=lines.append)
+    history = fit(model, name, pattern, pattern[:48], QUICK, report=lines.append)
     assert history["loss"][1] < history["loss"][0]
     assert history["val_loss"][1] < history["val_loss"][0]
     majority = max(np.mean(pattern == combination) for combination in np.unique(pattern))
@@ -33,10 +32,8 @@ def test_training_beats_the_majority(name, pattern):
 
 
 def test_held_out_figures_are_means_over_windows_though_batches_differ_in_size(pattern):
-    """Also of a dataset that does not know its length, of which Keras once counted a batch too many."""
     model = build("conv", BARS, TINY["conv"])
-    held_out = batches(pattern[:40], 32).filter(lambda _: True)
-    history = fit(model, "conv", batches(pattern), held_out, dataclasses.replace(QUICK, steps=2), report=str)
+    history = fit(model, "conv", pattern, pattern[:40], dataclasses.replace(QUICK, steps=2), report=str)
     windows = tf.constant(pattern[:40])
     assert history["val_loss"] == pytest.approx([np.mean(model.outcome(windows)["loss"])], rel=1e-4)
     assert history["val_teacher_forced_accuracy"] == pytest.approx(
@@ -48,9 +45,8 @@ def test_held_out_figures_are_means_over_windows_though_batches_differ_in_size(p
 def test_the_best_epoch_is_kept_and_patience_ends(pattern):
     model = build("conv", BARS, TINY["conv"])
     # Trained on one thing and judged by another, the held-out loss soon rises.
-    other = batches(511 - pattern[:32])
     training = dataclasses.replace(QUICK, steps=200, evaluate_every=5, patience=2)
-    history = fit(model, "conv", batches(pattern), other, training, report=str)
+    history = fit(model, "conv", pattern, 511 - pattern[:32], training, report=str)
     best = int(np.argmin(history["val_loss"]))
     assert len(history["val_loss"]) == best + 3 < 40
     kept = np.mean(model.outcome(tf.constant(511 - pattern[:32]))["loss"])
@@ -63,7 +59,7 @@ def test_the_same_seed_trains_the_same_weights(pattern):
     def weights():
         model = build("flat_vae", BARS, sizes)
         training = dataclasses.replace(QUICK, steps=2)
-        fit(model, "flat_vae", batches(pattern), batches(pattern[:8]), training, report=str)
+        fit(model, "flat_vae", pattern, pattern[:8], training, report=str)
         return np.concatenate([weight.ravel() for weight in model.get_weights()])
 
     np.testing.assert_allclose(weights(), weights(), atol=1e-6)
@@ -71,7 +67,7 @@ def test_the_same_seed_trains_the_same_weights(pattern):
 
 def test_the_log_folder_holds_each_epoch_and_the_best_weights(pattern, tmp_path):
     model, folder = build("conv", BARS, TINY["conv"]), tmp_path / "log"
-    history = fit(model, "conv", batches(pattern), batches(pattern[:8]), QUICK, log_dir=folder, report=str)
+    history = fit(model, "conv", pattern, pattern[:8], QUICK, log_dir=folder, report=str)
     with open(folder / "epochs.csv") as file:
         assert [float(row["val_loss"]) for row in csv.DictReader(file)] == pytest.approx(history["val_loss"])
     assert (folder / "best.weights.h5").stat().st_size > 0
@@ -86,14 +82,74 @@ def test_the_learning_rate_falls_by_the_decay_down_to_its_floor():
 
 def test_fewer_examples_than_a_batch_are_refused(pattern):
     model = build("conv", BARS, TINY["conv"])
-    with pytest.raises(ValueError, match=r"conv: fewer examples \(31\) than one batch \(32\); add MIDI"):
-        fit(model, "conv", batches(pattern[:31], 7), batches(pattern), QUICK)
-    with pytest.raises(ValueError, match="no held-out example"):
-        fit(model, "conv", batches(pattern), batches(pattern[:0]), QUICK)
+    with pytest.raises(InputError, match=r"conv: fewer examples \(31\) than one batch \(32\); add MIDI"):
+        fit(model, "conv", pattern[:31], pattern, QUICK)
+    with pytest.raises(InputError, match="no held-out example"):
+        fit(model, "conv", pattern, pattern[:0], QUICK)
 
 
 def test_a_loss_that_is_no_number_is_refused_with_its_step(pattern):
     model = build("conv", BARS, TINY["conv"])
     model.convolution.bias.assign(keras.ops.full_like(model.convolution.bias, np.nan))
-    with pytest.raises(RuntimeError, match="conv: the loss is nan at step 1; lower learning_rate"):
-        fit(model, "conv", batches(pattern), batches(pattern), QUICK)
+    with pytest.raises(InputError, match="conv: the loss is nan at step 1; lower learning_rate"):
+        fit(model, "conv", pattern, pattern, QUICK)
+
+
+def test_a_batch_that_does_not_fit_is_refused_as_such(pattern, monkeypatch):
+    model, outcome = build("conv", BARS, TINY["conv"]), ConvForecaster.outcome
+
+    def huge(self, combinations, **options):
+        more = tf.reduce_sum(tf.random.uniform([2**22, 2**21]))  # 35 TB, which nothing folds into a constant
+        return {"loss": outcome(self, combinations, **options)["loss"] + more}
+
+    monkeypatch.setattr(ConvForecaster, "outcome", huge)
+    said = "conv: a batch of 32 windows of 32 steps does not fit into memory; lower batch_size in the profile or use a"
+    with pytest.raises(InputError, match=said):
+        fit(model, "conv", pattern, pattern, QUICK)
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(pattern, tmp_path, monkeypatch):
+    def run(steps):
+        lines, training = [], dataclasses.replace(QUICK, steps=steps, evaluate_every=3)
+        fit(build("conv", BARS, TINY["conv"]), "conv", pattern, pattern, training, tmp_path, lines.append)
+        return lines
+
+    def breaking(self, combinations, training=False, **options):
+        return {"loss": outcome(self, combinations)["loss"] * (np.nan if training else 1.0)}
+
+    outcome = ConvForecaster.outcome
+    run(steps=6)
+    with monkeypatch.context() as patched:
+        patched.setattr(ConvForecaster, "outcome", breaking)
+        with pytest.raises(InputError, match="conv: the loss is nan at step 7"):
+            run(steps=9)
+    assert run(steps=9)[0] == "conv: resumed at step 6 of 9"
+
+
+def test_the_last_epoch_ends_with_the_steps(pattern):
+    model = build("conv", BARS, TINY["conv"])
+    training = dataclasses.replace(QUICK, steps=7, evaluate_every=3)
+    assert fit(model, "conv", pattern, pattern[:8], training, report=str)["step"] == [3, 6, 7]
+
+
+def test_what_is_annealed_rises_in_a_straight_line_and_stays():
+    assert [float(risen(tf.constant(step), 40)) for step in (0.0, 10.0, 40.0, 90.0)] == [0.0, 0.25, 1.0, 1.0]
+
+
+def test_a_step_tells_the_network_its_beta_its_own_steps_and_a_seed_of_its_own(pattern, monkeypatch):
+    told, outcome = [], Vae.outcome
+
+    def listening(self, combinations, training=False, seed=(0, 0), beta=None, own_steps=0.0):
+        if training:
+            tf.py_function(
+                lambda *values: told.append([value.numpy() for value in values]), [seed, beta, own_steps], []
+            )
+        return outcome(self, combinations, training, seed, beta, own_steps)
+
+    monkeypatch.setattr(Vae, "outcome", listening)
+    sizes = VaeSizes(latent=2, encoder="sequence", encoder_units=4, decoder_units=4, decoder_layers=1, beta=0.4)
+    training = dataclasses.replace(QUICK, steps=5, evaluate_every=5, beta_steps=4, own_steps=0.5, own_steps_ramp=2)
+    fit(build("flat_vae", BARS, sizes), "flat_vae", pattern, pattern[:8], training, report=str)
+    assert [float(beta) for _, beta, _ in told] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+    assert [float(own_steps) for _, _, own_steps in told] == pytest.approx([0.0, 0.25, 0.5, 0.5, 0.5])
+    assert len({tuple(seed) for seed, _, _ in told}) == 5

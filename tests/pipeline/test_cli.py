@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from drums import downloads
+from drums import debian, downloads
 from drums.corpora import midi_files
 from drums.inspection import inspect
 from pipeline.__main__ import drums
@@ -69,7 +69,11 @@ def test_fetch_freedoom_finds_the_corpus_that_is_there(call, freedoom, tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "corpora").symlink_to(freedoom.parent)
     result = call("fetch", "freedoom")
-    assert (result.exit_code, result.stdout) == (0, f"75 MIDI files in {tmp_path}/runs/corpora/freedoom\n")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "The soundtrack of Freedoom (https://freedoom.github.io): BSD-3-Clause.",
+        f"75 MIDI files in {tmp_path}/runs/corpora/freedoom",
+    ]
 
 
 def test_fetching_a_folder_counts_its_archives(call, folder, tmp_path):
@@ -101,6 +105,33 @@ def test_a_download_that_fails_is_one_sentence(call, monkeypatch):
     monkeypatch.setitem(downloads.DOWNLOADS, "lakh", downloads.Download(address, "0" * 64, ""))
     sentence = sentence_of(call("fetch", "lakh"))
     assert f"{address}: cannot be reached" in sentence
+
+
+def test_several_corpora_in_one_call_are_one_corpus_to_train_on(call, folder, tmp_path, monkeypatch):
+    def fetch(fetched, into):
+        (into / fetched).mkdir(parents=True)
+        (into / fetched / "theme.mid").write_bytes((folder / "a.mid").read_bytes())
+        return into / fetched
+
+    monkeypatch.setattr(debian, "fetch_debian", fetch)
+    result = call("fetch", "simutrans", folder, "mma")
+    corpora = tmp_path / "runs" / "corpora"
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "The songs of Debian's package simutrans-data: Artistic-1.0.",
+        f"1 MIDI file in {corpora}/simutrans",
+        f"2 MIDI files in {corpora}/mine",
+        "The songs of Debian's package mma: GPL-2+.",
+        f"1 MIDI file in {corpora}/mma",
+    ]
+    names = ["mine/a.mid", "mine/b.mid", "mma/theme.mid", "simutrans/theme.mid"]
+    assert midi_files(corpora) == [f"{corpora}/{name}" for name in names]
+
+
+def test_what_is_neither_a_folder_nor_known_names_what_is(call, tmp_path):
+    assert sentence_of(call("fetch", tmp_path / "nowhere")).endswith(
+        "nor a corpus that Drumline knows (freedoom, groove, lakh, simutrans, mma, openttd, planetblupi)"
+    )
 
 
 @pytest.mark.parametrize("name", ["nowhere", "mine/a.mid"])

@@ -1,0 +1,18 @@
+"""Tiny untrained models, pushed."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from models import export
+from models.encoding import combinations_of_velocities
+from models.pushed import PushedModel
+from models.registry import build
+from tests.models.tiny import BARS, TINY
+
+
+def push(name: str, serving: Path) -> PushedModel:
+    """Saves a tiny model of that name as the first version of one in a serving folder."""
+    folder, model = serving / f"{name}-{BARS}bar", build(name, BARS, TINY[name])
+    export.save(model, folder / "1", combinations_of_velocities, 0, tf.zeros([1, model.steps], tf.int64))
+    return PushedModel(folder)
