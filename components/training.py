@@ -15,6 +15,7 @@ from components.preprocessing import frequencies
 from drums.kit import STEPS_PER_BAR
 from models import export, registry, training
 from models.batches import spread
+from models.search import resized, shown
 from models.sizes import Training
 
 _READ = 1024  # windows at a time
@@ -26,13 +27,14 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
     custom_config: `model`, `bars`, `sizes` and `training` (as their dataclasses' fields), and maybe `checkpoints`, a
     folder that outlives this execution: the same training, run again after a kill, goes on from there.
+    hyperparameters: what a Tuner found best, instead of those of `sizes`.
     """
     config = fn_args.custom_config
     name, bars = config["model"], config["bars"]
-    sizes, recipe = registry.SIZES[name](**config["sizes"]), Training(**config["training"])
+    sizes, recipe = sizes_of(fn_args), Training(**config["training"])
     strategy = training.strategy_of(recipe)
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    train = _windows(fn_args, fn_args.train_files, transform_output)
+    train = windows_of(fn_args, fn_args.train_files, transform_output)
     with strategy.scope():
         model = registry.build(name, bars, sizes, seed=recipe.seed, mixed_bfloat16=recipe.mixed_bfloat16)
     checkpoints = checkpoints_of(fn_args)
@@ -40,7 +42,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         model,
         name,
         train=train,
-        held_out=_windows(fn_args, fn_args.eval_files, transform_output),
+        held_out=windows_of(fn_args, fn_args.eval_files, transform_output),
         training=recipe,
         log_dir=checkpoints,
         report=logging.getLogger("drumline").info,
@@ -63,16 +65,27 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     _put_away(checkpoints, Path(fn_args.model_run_dir))
 
 
+def sizes_of(fn_args: tfx.components.FnArgs) -> registry.Sizes:
+    """Those of the custom config, with the values that a search chose, which it logs."""
+    config = fn_args.custom_config
+    sizes = registry.SIZES[config["model"]](**config["sizes"])
+    if not fn_args.hyperparameters:
+        return sizes
+    values = fn_args.hyperparameters["values"]
+    logging.getLogger("drumline").info(f"{config['model']}: the search chose {shown(values)}")
+    return resized(sizes, values)
+
+
 def checkpoints_of(fn_args: tfx.components.FnArgs) -> Path:
     """Where a run keeps its checkpoints: the same for the same recipe and data, whichever execution it is."""
     config = dict(fn_args.custom_config)
     folder = config.pop("checkpoints", None)
     if folder is None:
         return Path(fn_args.model_run_dir)
-    of = json.dumps(
-        [config, sorted(fn_args.train_files), sorted(fn_args.eval_files), fn_args.transform_output], sort_keys=True
-    )
-    fingerprint = hashlib.sha256(of.encode()).hexdigest()[:16]
+    of = [config, sorted(fn_args.train_files), sorted(fn_args.eval_files), fn_args.transform_output]
+    if fn_args.hyperparameters:
+        of.append(fn_args.hyperparameters["values"])
+    fingerprint = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
     return Path(folder) / f"{config['model']}-{config['bars']}bar" / fingerprint
 
 
@@ -85,7 +98,7 @@ def _put_away(checkpoints: Path, model_run_dir: Path) -> None:
     shutil.rmtree(checkpoints)
 
 
-def _windows(fn_args: tfx.components.FnArgs, files: list[str], transform_output: tft.TFTransformOutput) -> np.ndarray:
+def windows_of(fn_args: tfx.components.FnArgs, files: list[str], transform_output: tft.TFTransformOutput) -> np.ndarray:
     """All combinations in the files, in their order, uint16 [N, steps]."""
     batches = fn_args.data_accessor.tf_dataset_factory(
         files,

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from drums.kit import DRUMS, STEPS_PER_BAR
-from models.encoding import combinations_of_velocities, hits_of_combinations, shifted
+from models.encoding import combinations_of_velocities, hits_of_combinations
 from models.losses import bernoulli_log_likelihood
 from models.recurrent import LstmStack, States
 from models.sizes import ConvSizes, LstmSizes
@@ -48,11 +48,12 @@ class Forecaster(keras.Model):
 
 
 class LstmForecaster(Forecaster):
-    """With `lookback` each input also holds the step one bar before the one that is forecast (Waite 2016)."""
+    """With `lookback` each input also holds the steps 1, 2 ... bars before the one that is forecast (Waite 2016)."""
 
     def __init__(self, bars: int, sizes: LstmSizes):
         super().__init__(bars)
-        self.lookback = STEPS_PER_BAR if sizes.lookback else 1
+        self.lookback = sizes.lookback
+        self.recent = max(1, sizes.lookback * STEPS_PER_BAR)  # steps that a forecast hears as they were
         self.stack = LstmStack(sizes.layers, sizes.units, sizes.activation)
         self.dense = keras.layers.Dense(len(DRUMS), dtype="float32")
 
@@ -63,7 +64,7 @@ class LstmForecaster(Forecaster):
         return self.dense(outputs)
 
     def initial_state(self, batch: tf.Tensor) -> State:
-        return self.stack.zero_states(batch), tf.zeros([batch, self.lookback, len(DRUMS)], self.compute_dtype)
+        return self.stack.zero_states(batch), tf.zeros([batch, self.recent, len(DRUMS)], self.compute_dtype)
 
     def step(self, hits: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         states, recent = state
@@ -75,17 +76,22 @@ class LstmForecaster(Forecaster):
         hits = tf.cast(hits, self.compute_dtype)
         states, silence = self.initial_state(tf.shape(hits)[0])
         outputs, states = self._heard(hits, states)
-        return self.dense(outputs[:, -1]), (states, tf.concat([silence, hits], axis=1)[:, -self.lookback :])
+        return self.dense(outputs[:, -1]), (states, tf.concat([silence, hits], axis=1)[:, -self.recent :])
 
     def _heard(self, hits: tf.Tensor, states: States, training: bool = False) -> tuple[tf.Tensor, States]:
         """The stack over silence, which comes before the first step, and then `hits`, [B, t, 9]."""
-        padded = tf.pad(hits, [[0, 0], [self.lookback, 0], [0, 0]])
+        padded = tf.pad(hits, [[0, 0], [self.recent, 0], [0, 0]])
         return self.stack(self._inputs(padded), states, training=training)
 
     def _inputs(self, hits: tf.Tensor) -> tf.Tensor:
-        """What is heard at each step that has a full lookback. hits: [B, lookback - 1 + n, 9].  Returns [B, n, ...]."""
-        last = hits[:, self.lookback - 1 :]
-        return last if self.lookback == 1 else tf.concat([last, hits[:, : -self.lookback + 1]], axis=-1)
+        """What is heard at each step that has all of its recent steps.
+
+        hits: [B, recent - 1 + n, 9].  Returns [B, n, 9 * (1 + lookback)].
+        """
+        last = self.recent - 1
+        steps = tf.shape(hits)[1] - last
+        starts = [last, *(self.recent - bar * STEPS_PER_BAR for bar in range(1, self.lookback + 1))]
+        return tf.concat([hits[:, start : start + steps] for start in starts], axis=-1)
 
 
 class ConvForecaster(Forecaster):

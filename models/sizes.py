@@ -12,10 +12,11 @@ class LstmSizes:
     layers: int = 3
     units: int = 32
     activation: str = "tanh"  # cuDNN runs no other
-    lookback: bool = False  # also hears what was played a bar before the step it forecasts
+    lookback: int = 0  # bars: it also hears what was played 1, 2 ... bars before the step it forecasts
 
     def __post_init__(self):
         _refuse_below(self, 1, "layers", "units")
+        _refuse_below(self, 0, "lookback")
         _refuse_unless_in(self, "activation", ("tanh", "relu", "sigmoid"))
 
 
@@ -51,7 +52,7 @@ class VaeSizes:
     embedding: int = 64
     decoder_units: int = 128
     decoder_layers: int = 2
-    skips: bool = False  # linear paths past the LSTMs: from each bar to z, from z to each bar, from that to each step
+    skips: bool = False  # linear paths past the LSTMs: from each step and bar to z, from z to each bar and step
     beta: float = 0.2
     free_nats: float = 48.0  # a window
     input_dropout: float = 0.0  # share of the decoder's previous steps blanked while training

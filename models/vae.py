@@ -37,7 +37,8 @@ class Encoder(keras.layers.Layer):
             sequence = tf.reshape(bars, [-1, self.bars, bars.shape[-1]])
         last = self.of_window(sequence, training=training)
         if self.skips:
-            last = tf.concat([last, tf.reshape(sequence, [-1, self.bars * sequence.shape[-1]])], axis=-1)
+            every = [tf.reshape(each, [-1, each.shape[1] * each.shape[2]]) for each in (sequence, hits)]
+            last = tf.concat([last, *every], axis=-1)
         return self.mu(last), self.sigma(last) + 1e-6
 
 
@@ -66,7 +67,8 @@ class Conductor(keras.layers.Layer):
 class Decoder(keras.layers.Layer):
     """An LSTM stack that plays a segment from its embedding: its initial states, and part of every input.
 
-    With `skips`, each step of a bar also gets a linear reading of the bar's embedding that is its own.
+    With `skips`, each step of a bar also gets a linear reading of the bar's embedding that is its own, and a linear
+    path from that to its drums.
     """
 
     def __init__(self, segments: int, steps: int, sizes: VaeSizes):
@@ -85,10 +87,11 @@ class Decoder(keras.layers.Layer):
         embeddings: [B, segments, n]; previous: [B, steps, 9], the hits before each step.
         Returns logits [B, steps, 512].
         """
-        inputs = fold(tf.concat([previous, self.conditions(embeddings)], axis=-1), self.segments)
+        conditions = self.conditions(embeddings)
+        inputs = fold(tf.concat([previous, conditions], axis=-1), self.segments)
         states = self.states(tf.reshape(embeddings, [-1, embeddings.shape[2]]))
         outputs, _ = self.stack(inputs, states, training=training)
-        return tf.reshape(self.logits(outputs), [-1, self.steps, COMBINATIONS])
+        return self.logits(tf.reshape(outputs, [-1, self.steps, outputs.shape[2]]), conditions)
 
     def conditions(self, embeddings: tf.Tensor) -> tf.Tensor:
         """What each step hears of z. embeddings: [B, segments, n].  Returns [B, steps, m]."""
@@ -100,16 +103,17 @@ class Decoder(keras.layers.Layer):
     def step(self, condition: tf.Tensor, previous: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         """condition: [B, m]; previous: [B, 9].  Returns logits [B, 512] and the states after the step."""
         outputs, states = self.stack.step(tf.concat([previous, condition], axis=-1), states)
-        return self.logits(outputs), states
+        return self.logits(outputs, condition), states
 
-    def logits(self, outputs: tf.Tensor) -> tf.Tensor:
-        """A dense layer to the 512 combinations, [..., units] to [..., 512].
+    def logits(self, outputs: tf.Tensor, conditions: tf.Tensor) -> tf.Tensor:
+        """Dense layers to the 512 combinations. outputs: [..., units]; conditions: [..., m].  Returns [..., 512].
 
-        A part of it is factored by drum, so that combinations share what they have in common; a rare one is
+        One of them says how likely each drum is, so that combinations share what they have in common: a rare one is
         learnt from its drums.
         """
+        each_drum = self.hits(outputs if self.of_steps is None else tf.concat([outputs, conditions], axis=-1))
         every = hits_of_combinations(tf.range(COMBINATIONS, dtype=tf.int64), outputs.dtype)
-        return self.combination(outputs) + tf.tensordot(self.hits(outputs), every, [[-1], [1]])
+        return self.combination(outputs) + tf.tensordot(each_drum, every, [[-1], [1]])
 
 
 class Vae(keras.Model):

@@ -122,6 +122,7 @@ def inspect(path, as_json, with_windows):
 @click.option("--profile", default="demo", help="The sizes of models and training: demo, cpu or paper.")
 @click.option("--models", default="", help="Which models, with commas.  [default: all of the profile]")
 @click.option("--seed", type=int, default=0, help="Of the first weights and all that training draws.")
+@click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv, in short trainings.")
 @click.option("--pattern", default="*", help="What to read in the folder, such as 'span-{SPAN}/*': the latest span.")
 @click.option("--spans", type=int, default=1, help="On how many of the latest spans that were read to train.")
 @click.option("--force", is_flag=True, help="Run every node, also those whose result is cached.")
@@ -129,13 +130,15 @@ def inspect(path, as_json, with_windows):
 @click.option("--flink-master", default="", help="HOST:PORT of a Flink cluster.  [default: one on this machine]")
 @click.option("--beam-args", default="", callback=_words, help="More of Beam's arguments, in quotation marks.")
 @quiet
-def train(runs, midi, bars, profile, models, seed, pattern, spans, force, beam_runner, flink_master, beam_args):
+def train(runs, midi, bars, profile, models, seed, tune, pattern, spans, force, beam_runner, flink_master, beam_args):
     """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""
     from pipeline.config import Config, absolute
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     beam = {"beam_runner": beam_runner, "flink_master": flink_master, "beam_pipeline_args": beam_args}
-    config = Config(absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force, seed=seed, **beam)
+    config = Config(
+        absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force, seed=seed, tune=tune, **beam
+    )
     _run(config)
     _print_table(config.metadata)
 

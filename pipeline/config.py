@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from drums.errors import InputError
+from models.search import BOXES
 from pipeline.profiles import LENGTHS, ModelProfile, profile_of
 
 RUNS = Path(__file__).parent.parent / "runs"
@@ -34,6 +35,7 @@ class Config:
     spans: int = 1  # how many of the latest spans that were ever read are trained on
     cache: bool = True
     seed: int = 0  # of the first weights, the order of the windows and all else that training draws
+    tune: bool = False  # whether the sizes of the simple models are searched before they are trained
     beam_runner: str = "direct"
     flink_master: str = ""  # host:port; "" stands for a cluster on this machine for the length of the run
     beam_pipeline_args: tuple[str, ...] = ()  # more of Beam's arguments; they have the last word
@@ -55,6 +57,11 @@ class Config:
             raise InputError(
                 f"the profile {self.profile} has no model '{unknown[0]}' for {self.bars} bars; "
                 f"it has {', '.join(known)}"
+            )
+        if self.tune and not set(self.models or known) & set(BOXES):
+            raise InputError(
+                f"there is nothing to tune: the search is for {' and '.join(BOXES)}, "
+                f"and this run trains {', '.join(self.models or known)}"
             )
 
     @cached_property
@@ -89,7 +96,8 @@ class Config:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Config":
-        """The run that DRUMLINE_MIDI, _BARS, _PROFILE, _MODELS (with commas), _SEED and _RUNS describe.
+        """The run that DRUMLINE_MIDI, _BARS, _PROFILE, _MODELS (with commas), _SEED, _TUNE (0 or 1) and _RUNS
+        describe.
 
         Raises InputError.
         """
@@ -100,6 +108,9 @@ class Config:
             raise InputError(f"DRUMLINE_BARS must be a number of bars, not '{bars}'")
         if not seed.isdigit():
             raise InputError(f"DRUMLINE_SEED must be a number, 0 or more, not '{seed}'")
+        tune = environment.get("DRUMLINE_TUNE", "0")
+        if tune not in ("0", "1"):
+            raise InputError(f"DRUMLINE_TUNE must be 0 or 1, not '{tune}'")
         models = environment.get("DRUMLINE_MODELS", "")
         return cls(
             midi=absolute(environment["DRUMLINE_MIDI"]),
@@ -107,5 +118,6 @@ class Config:
             profile=environment.get("DRUMLINE_PROFILE", "demo"),
             models=tuple(model.strip() for model in models.split(",") if model.strip()),
             seed=int(seed),
+            tune=tune == "1",
             runs=Path(environment.get("DRUMLINE_RUNS", RUNS)).absolute(),
         )

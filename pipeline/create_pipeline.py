@@ -9,11 +9,12 @@ from tfx import v1 as tfx
 import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 
-from components import preprocessing, training
+from components import preprocessing, training, tuning
 from components.latest_spans import LatestSpans
 from components.midi_example_gen import MidiExampleGen
 from components.strict_example_validator import StrictExampleValidator
 from components.window_metric import ActiveUnits, HistogramDistance, OnsetScores, WindowMean, WindowRatio
+from models.search import BOXES
 from models.sizes import VaeSizes
 from pipeline.config import Config
 from pipeline.profiles import ModelProfile
@@ -59,21 +60,37 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
 
 
 def _model_branch(config, model, profile: ModelProfile, examples, schema, transform) -> list[BaseComponent]:
+    inputs = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "schema": schema,
+        "train_args": tfx.proto.TrainArgs(splits=["train"]),
+        "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
+    }
+    recipe = {
+        "model": model,
+        "bars": config.bars,
+        "sizes": asdict(profile.sizes),
+        "training": asdict(profile.training),
+    }
+    tuners = []
+    if config.tune and model in BOXES:
+        tuners = [
+            tfx.components.Tuner(
+                tuner_fn=f"{tuning.__name__}.tuner_fn",
+                custom_config=recipe | {"search": asdict(profile.search)},
+                **inputs,
+            ).with_id(f"Tuner.{model}")
+        ]
     trainer = tfx.components.Trainer(
         run_fn=f"{training.__name__}.run_fn",
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        schema=schema,
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         custom_config={
             "profile": config.profile,
-            "model": model,
-            "bars": config.bars,
-            "sizes": asdict(profile.sizes),
-            "training": asdict(profile.training),
+            **recipe,
             "checkpoints": str(config.runs / "checkpoints"),
         },
+        **inputs,
     ).with_id(f"Trainer.{model}")
     last_blessed = tfx.dsl.Resolver(
         strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
@@ -97,7 +114,7 @@ def _model_branch(config, model, profile: ModelProfile, examples, schema, transf
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(config.pushed(model)))
         ),
     ).with_id(f"Pusher.{model}")
-    return [trainer, last_blessed, evaluator, pusher]
+    return [*tuners, trainer, last_blessed, evaluator, pusher]
 
 
 def eval_config(profile: ModelProfile) -> tfma.EvalConfig:

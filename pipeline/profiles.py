@@ -1,8 +1,9 @@
 """The profiles: every size of a run, as values."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from drums.errors import InputError
+from models.search import Search
 from models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
 
 LENGTHS = (2, 16)  # bars of a window
@@ -28,6 +29,7 @@ class ModelProfile:
     sizes: LstmSizes | ConvSizes | VaeSizes
     training: Training
     gate: Gate
+    search: Search = field(default_factory=Search)  # of its sizes, where a run is to tune them
 
 
 Profile = dict[tuple[str, int], ModelProfile]  # by model and bars
@@ -35,7 +37,13 @@ Profile = dict[tuple[str, int], ModelProfile]  # by model and bars
 # Sizes and rates found by trial: a corpus of 75 songs and some minutes on two cores allow no more.
 _DEMO_GATE = Gate(accuracy=0.4, gain=0.02)
 _DEMO_VAE = VaeSizes(
-    latent=32, encoder_units=64, conductor_units=64, embedding=64, decoder_units=128, input_dropout=0.2
+    latent=64,
+    encoder_units=64,
+    conductor_units=64,
+    embedding=64,
+    decoder_units=64,
+    skips=True,
+    input_dropout=0.2,
 )
 
 
@@ -45,18 +53,24 @@ def _demo_training(steps: int, learning_rate: float, decay: float) -> Training:
     )
 
 
+def _demo_vae_training(steps: int, batch_size: int) -> Training:
+    return replace(
+        _demo_training(steps, 5e-3, 0.995), batch_size=batch_size, mixed_bfloat16=True, mix_bars=0.5, permute_drums=0.5
+    )
+
+
 DEMO: Profile = {
-    ("lstm", 2): ModelProfile(LstmSizes(), _demo_training(400, 3e-3, 0.997), _DEMO_GATE),
-    ("conv", 2): ModelProfile(ConvSizes(history=47), _demo_training(600, 3e-3, 0.998), _DEMO_GATE),
-    ("hierarchical_vae", 2): ModelProfile(_DEMO_VAE, _demo_training(600, 5e-3, 0.997), _DEMO_GATE),
-    ("lstm", 16): ModelProfile(LstmSizes(), _demo_training(140, 1e-2, 0.99), _DEMO_GATE),
-    ("conv", 16): ModelProfile(ConvSizes(history=63), _demo_training(320, 3e-3, 0.99), _DEMO_GATE),
+    ("lstm", 2): ModelProfile(LstmSizes(lookback=2), _demo_training(400, 3e-3, 0.997), _DEMO_GATE),
+    ("conv", 2): ModelProfile(ConvSizes(history=47, pool=1), _demo_training(600, 3e-3, 0.998), _DEMO_GATE),
+    ("hierarchical_vae", 2): ModelProfile(_DEMO_VAE, _demo_vae_training(400, 64), _DEMO_GATE),
+    ("lstm", 16): ModelProfile(LstmSizes(lookback=2), _demo_training(140, 1e-2, 0.99), _DEMO_GATE),
+    ("conv", 16): ModelProfile(ConvSizes(history=63, pool=1), _demo_training(320, 3e-3, 0.99), _DEMO_GATE),
     ("hierarchical_vae", 16): ModelProfile(
-        replace(_DEMO_VAE, decoder_units=64, free_nats=64.0), _demo_training(280, 5e-3, 0.997), _DEMO_GATE
+        replace(_DEMO_VAE, latent=256, free_nats=192.0), _demo_vae_training(240, 32), _DEMO_GATE
     ),
 }
 
-# Two cores and some hours. Regularized, since free corpora hold hundreds of songs; docs/RESULTS.md holds what was tried.
+# Two cores and some hours, and free corpora of some hundred songs: so augmented. docs/TRIALS.md holds what was tried.
 _CPU_GATE = Gate(accuracy=0.4, gain=0.05)
 _CPU_VAE = VaeSizes(
     latent=128,
@@ -71,44 +85,44 @@ _CPU_VAE = VaeSizes(
 _CPU_LONG_VAE = replace(_CPU_VAE, latent=512, conductor_units=256, free_nats=384.0)
 
 
-def _cpu_vae_training(batch_size: int, minutes: float, evaluate_every: int, decay: float) -> Training:
+def _cpu_vae_training(batch_size: int, steps: int, decay: float, minutes: float | None = None) -> Training:
     return Training(
         batch_size=batch_size,
-        steps=100_000,
+        steps=steps,
         minutes=minutes,
-        learning_rate=1.5e-3,
+        learning_rate=2e-3,
         final_learning_rate=1e-4,
         decay=decay,
-        evaluate_every=evaluate_every,
+        evaluate_every=500,
         mixed_bfloat16=True,
         mix_bars=0.5,
         permute_drums=0.5,
     )
 
 
-def _cpu_forecaster_training(batch_size: int, minutes: float, evaluate_every: int) -> Training:
+def _cpu_forecaster_training(batch_size: int, steps: int) -> Training:
     return Training(
         batch_size=batch_size,
-        steps=100_000,
-        minutes=minutes,
+        steps=steps,
         learning_rate=2e-3,
         final_learning_rate=1e-4,
-        decay=0.9995,
-        evaluate_every=evaluate_every,
+        decay=1 - 3 / steps,
+        evaluate_every=steps // 10,
+        mixed_bfloat16=True,
         patience=4,
         drop_drums=0.3,
     )
 
 
 CPU: Profile = {
-    ("lstm", 2): ModelProfile(LstmSizes(units=64, lookback=True), _cpu_forecaster_training(64, 3, 1000), _CPU_GATE),
-    ("conv", 2): ModelProfile(ConvSizes(history=47, pool=1), _cpu_forecaster_training(64, 2, 2000), _CPU_GATE),
-    ("flat_vae", 2): ModelProfile(_CPU_VAE, _cpu_vae_training(64, 6, 500, 0.9995), _CPU_GATE),
-    ("hierarchical_vae", 2): ModelProfile(_CPU_VAE, _cpu_vae_training(64, 6, 500, 0.9995), _CPU_GATE),
-    ("lstm", 16): ModelProfile(LstmSizes(units=64, lookback=True), _cpu_forecaster_training(32, 4, 200), _CPU_GATE),
-    ("conv", 16): ModelProfile(ConvSizes(history=63, pool=1), _cpu_forecaster_training(32, 2, 1000), _CPU_GATE),
-    ("flat_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 60, 500, 0.9998), _CPU_GATE),
-    ("hierarchical_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 60, 500, 0.9998), _CPU_GATE),
+    ("lstm", 2): ModelProfile(LstmSizes(units=64, lookback=2), _cpu_forecaster_training(64, 2000), _CPU_GATE),
+    ("conv", 2): ModelProfile(ConvSizes(history=47, pool=1), _cpu_forecaster_training(64, 6000), _CPU_GATE),
+    ("flat_vae", 2): ModelProfile(_CPU_VAE, _cpu_vae_training(64, 1500, 0.998), _CPU_GATE),
+    ("hierarchical_vae", 2): ModelProfile(_CPU_VAE, _cpu_vae_training(64, 1500, 0.998), _CPU_GATE),
+    ("lstm", 16): ModelProfile(LstmSizes(units=64, lookback=2), _cpu_forecaster_training(32, 1200), _CPU_GATE),
+    ("conv", 16): ModelProfile(ConvSizes(history=63, pool=1), _cpu_forecaster_training(32, 3000), _CPU_GATE),
+    ("flat_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 20_000, 0.9995, minutes=15), _CPU_GATE),
+    ("hierarchical_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 20_000, 0.9995, minutes=36), _CPU_GATE),
 }
 
 # The sizes of J. Ortiz (2020) and, where that is silent, of MusicVAE (Roberts et al. 2018, section 4 and its released

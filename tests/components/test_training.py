@@ -45,6 +45,7 @@ def arguments(tmp_path, monkeypatch):
             train_files=["train"],
             eval_files=["eval"],
             transform_output="transform/1",
+            hyperparameters=None,
             model_run_dir=str(tmp_path / f"model_run/{number}"),
             serving_model_dir=str(tmp_path / f"model/{number}"),
             data_accessor=SimpleNamespace(tf_dataset_factory=read),
@@ -107,3 +108,26 @@ def test_another_recipe_or_other_data_have_checkpoints_of_their_own(arguments):
 def test_too_few_examples_are_refused_by_their_number(arguments):
     with pytest.raises(InputError, match=r"conv: fewer examples \(40\) than one batch \(64\)"):
         training.run_fn(arguments(1, Training(batch_size=64, steps=1)))
+
+
+def best_hyperparameters(**values) -> dict:
+    return {"space": [], "values": values}
+
+
+def test_the_model_has_the_sizes_that_a_search_chose(arguments, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "drumline")
+    tuned = arguments(1)
+    tuned.hyperparameters = best_hyperparameters(filters=6, kernel=8, pool=1)
+    training.run_fn(tuned)
+    shapes = [weight.shape for weight in weights(tmp_path / "model/1/weights.npz")]
+    assert shapes == [(8, 9, 6), (6,), (4, 6, 9), (9,)]  # a history of 11 has 4 places for a kernel of 8
+    assert "conv: the search chose filters 6, kernel 8, pool 1" in caplog.messages
+
+
+def test_other_sizes_of_a_search_have_checkpoints_of_their_own(arguments):
+    folders = []
+    for hyperparameters in (None, best_hyperparameters(filters=6), best_hyperparameters(filters=8)):
+        tuned = arguments(1, checkpoints="here")
+        tuned.hyperparameters = hyperparameters
+        folders.append(training.checkpoints_of(tuned))
+    assert len(set(folders)) == 3

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from drums.kit import SILENCE, STEPS_PER_BAR
+from drums.kit import STEPS_PER_BAR
 from models.encoding import hits_of_combinations
 from models.registry import build
 from models.sizes import ConvSizes, LstmSizes, VaeSizes
@@ -79,14 +81,14 @@ def test_z_depends_on_the_first_step_and_on_the_last(encoder, windows):
 
 def test_blanked_steps_are_silence(windows):
     vae = build("flat_vae", BARS, replace(TINY["flat_vae"], input_dropout=1.0))
-    assert not vae.heard(hits_of_combinations(windows), vae.embeddings(tf.zeros([5, 4])), (0, 1), 0.0).numpy().any()
+    assert not vae.heard(hits_of_combinations(windows), vae.embeddings(tf.zeros([5, 8])), (0, 1), 0.0).numpy().any()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25])
 def test_a_share_of_the_steps_heard_in_training_is_the_decoders_own(share, windows):
     vae = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], input_dropout=0.0))
     hits = hits_of_combinations(tf.repeat(windows, 40, axis=0))
-    heard = vae.heard(hits, vae.embeddings(tf.zeros([200, 4])), (0, 1), share)
+    heard = vae.heard(hits, vae.embeddings(tf.zeros([200, 8])), (0, 1), share)
     changed = (heard.numpy() != hits.numpy()).any(axis=-1).mean()
     # Untrained, the decoder plays any of 512 combinations: nearly each of its own steps differs.
     assert changed == pytest.approx(share, abs=0.02)
@@ -95,15 +97,16 @@ def test_a_share_of_the_steps_heard_in_training_is_the_decoders_own(share, windo
 def test_what_training_draws_is_its_seeds(windows):
     vae = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], input_dropout=0.5))
     first, again, other = (
-        vae.outcome(windows, training=True, seed=seed, own_steps=0.5)["loss"].numpy() for seed in ((1, 2), (1, 2), (1, 3))
+        vae.outcome(windows, training=True, seed=(1, last), own_steps=0.5)["loss"].numpy() for last in (2, 2, 3)
     )
-    assert (first == again).all() and (first != other).all()
+    assert (first == again).all()
+    assert (first != other).all()
 
 
 def test_skips_give_each_bar_and_step_a_path_of_its_own(windows):
     plain = build("hierarchical_vae", BARS, TINY["hierarchical_vae"])
     skipping = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], skips=True))
-    assert len(skipping.trainable_variables) == len(plain.trainable_variables) + 4
+    assert len(skipping.trainable_variables) == len(plain.trainable_variables) + 4  # two dense layers
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(skipping.outcome(windows, training=True)["loss"])
     assert all(

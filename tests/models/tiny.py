@@ -4,7 +4,7 @@ from models.sizes import ConvSizes, LstmSizes, VaeSizes
 
 BARS = 2
 TINY = {
-    "lstm": LstmSizes(layers=2, units=16),
+    "lstm": LstmSizes(layers=2, units=16, lookback=2),
     "conv": ConvSizes(history=11, filters=8, kernel=4, pool=2),
     "flat_vae": VaeSizes(
         latent=8,

@@ -1,0 +1,74 @@
+import itertools
+from dataclasses import asdict, replace
+
+import pytest
+
+from models.search import BOXES, Search, box_of, points, resized
+from models.sizes import ConvSizes, LstmSizes, Training
+from pipeline.profiles import PROFILES
+
+SIZES = {
+    f"{profile}-{model}-{bars}": (model, of_model.sizes)
+    for profile, models in PROFILES.items()
+    for (model, bars), of_model in models.items()
+    if model in BOXES
+}
+SIZES["odd-conv"] = ("conv", ConvSizes(history=13, filters=5, kernel=11, pool=3))
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_every_point_of_a_box_is_valid_and_comes_once_the_profile_s_own_first(case):
+    model, sizes = SIZES[case]
+    tried = points(model, sizes, seed=3)
+    assert resized(sizes, tried[0]) == sizes
+    box = box_of(model, sizes)
+    assert all(set(BOXES[model][name]) <= set(values) for name, values in box.items())
+    everything = {tuple(zip(box, values, strict=True)) for values in itertools.product(*box.values())}
+    assert len(tried) == len(everything)
+    assert {tuple(point.items()) for point in tried} == everything
+    for point in tried:
+        of_point = asdict(resized(sizes, point))  # ConvSizes refuses a history that kernel and pool do not divide
+        assert of_point.items() >= point.items()
+        others = set(of_point) - set(point) - {"history"}
+        assert all(of_point[name] == getattr(sizes, name) for name in others)
+
+
+@pytest.mark.parametrize(("kernel", "pool"), itertools.product(range(1, 20), range(1, 6)))
+def test_the_history_grows_no_further_than_it_must(kernel, pool):
+    sizes = ConvSizes(history=11, kernel=4, pool=2)
+    history = resized(sizes, {"kernel": kernel, "pool": pool}).history
+
+    def fits(steps: int) -> bool:
+        try:
+            replace(sizes, history=steps, kernel=kernel, pool=pool)
+        except ValueError:
+            return False
+        return True
+
+    assert history == next(steps for steps in itertools.count(11) if fits(steps))
+
+
+def test_the_order_hangs_on_the_seed_alone():
+    sizes = LstmSizes()
+    assert points("lstm", sizes, 1) == points("lstm", sizes, 1) != points("lstm", sizes, 2)
+
+
+@pytest.mark.parametrize(
+    ("whole", "steps", "minutes"),
+    [
+        (Training(batch_size=8, steps=5000, evaluate_every=100), 500, None),
+        (Training(batch_size=8, steps=5000, evaluate_every=1000), 1000, None),
+        (Training(batch_size=8, steps=4, evaluate_every=100), 4, None),
+        (Training(batch_size=8, steps=5000, evaluate_every=100, minutes=36), 500, 3.6),
+    ],
+)
+def test_a_trial_is_a_share_of_the_training_but_an_epoch_or_more(whole, steps, minutes):
+    trial = Search(share=0.1).training(whole)
+    assert trial.minutes == pytest.approx(minutes)
+    assert replace(trial, minutes=None) == replace(whole, steps=steps, minutes=None)
+
+
+@pytest.mark.parametrize("nonsense", [{"trials": 0}, {"share": 0.0}, {"share": 1.5}])
+def test_a_search_refuses_nonsense(nonsense):
+    with pytest.raises(ValueError, match=f"Search: {next(iter(nonsense))} must"):
+        Search(**nonsense)
