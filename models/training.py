@@ -154,7 +154,11 @@ class Trainee(keras.Model):
         # One value per window, never a batch's mean: of scalars, Keras 3 counted one batch too many.
         for name, values in outcome.items():
             self.means[name].update_state(values)
-        return {name: self.means[name].result() for name in outcome}
+        results = {name: self.means[name].result() for name in outcome}
+        if self.recipe.strategy == "multi_worker":
+            # Keras averages over the machines along a first axis, which a mean has not.
+            return {name: result[None] for name, result in results.items()}
+        return results
 
 
 def risen(step: tf.Tensor, steps: int) -> tf.Tensor:
@@ -239,7 +243,7 @@ class EndOfEpoch(keras.callbacks.Callback):
     def _minutes(self) -> float:
         """The same on all machines, so that they stop together."""
         minutes, strategy = tf.constant((time.monotonic() - self.started) / 60), self.model.distribute_strategy
-        mean = tf.function(lambda: strategy.reduce("MEAN", strategy.run(lambda: minutes), axis=None))
+        mean = tf.function(lambda: strategy.reduce("MEAN", strategy.run(lambda: minutes), axis=None), autograph=False)
         return round(float(mean()), 3)
 
 

@@ -12,7 +12,7 @@ from models.sizes import VaeSizes
 
 tfd = tfp.distributions
 Seed = tf.Tensor | tuple[int, int]
-_READING = 16  # values that a step reads of its bar's embedding
+_READING = 16  # values that a step reads of its segment's embedding
 
 
 class Encoder(keras.layers.Layer):
@@ -67,8 +67,8 @@ class Conductor(keras.layers.Layer):
 class Decoder(keras.layers.Layer):
     """An LSTM stack that plays a segment from its embedding: its initial states, and part of every input.
 
-    With `skips`, each step of a bar also gets a linear reading of the bar's embedding that is its own, and a linear
-    path from that to its drums.
+    With `skips`, each step also gets a linear reading of its segment's embedding that is its own, and a linear path
+    from that to its drums.
     """
 
     def __init__(self, segments: int, steps: int, sizes: VaeSizes):
@@ -78,8 +78,7 @@ class Decoder(keras.layers.Layer):
         self.states = InitialStates(self.stack)
         self.combination = keras.layers.Dense(COMBINATIONS)
         self.hits = keras.layers.Dense(len(DRUMS), use_bias=False)
-        # Of a flat decoder's whole window that would be more weights than all the rest.
-        self.of_steps = keras.layers.Dense(steps // segments * _READING) if sizes.skips and segments > 1 else None
+        self.of_steps = keras.layers.Dense(steps // segments * _READING) if sizes.skips else None
 
     def call(self, embeddings: tf.Tensor, previous: tf.Tensor, training: bool = False) -> tf.Tensor:
         """All segments at once, folded into the batch.
@@ -141,7 +140,10 @@ class Vae(keras.Model):
         """
         for_z, for_heard = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         posterior = self.posterior(combinations, training=training)
-        embeddings = self.embeddings(posterior.sample(seed=for_z), training)
+        mu = posterior.mean()
+        # Not posterior.sample: where several devices share a batch out, one may get none of it, and TFP divides by that.
+        z = mu + posterior.stddev() * tf.random.stateless_normal(tf.shape(mu), for_z)
+        embeddings = self.embeddings(z, training)
         heard = hits_of_combinations(combinations, self.compute_dtype)
         if training:
             heard = self.heard(heard, embeddings, for_heard, own_steps)
