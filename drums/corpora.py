@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import track
 
 from drums.errors import InputError
@@ -116,7 +117,14 @@ def fetch_folder(folder: Path, into: Path) -> Path:
     corpus = into / folder.resolve().name
     if corpus.resolve() == folder.resolve():
         return corpus
-    for source in track(midi_files(folder), description=f"copying {folder}", transient=True):
+    console = Console(stderr=True)
+    for source in track(
+        midi_files(folder),
+        description=f"copying {folder}",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ):
         target = corpus / os.path.relpath(source, folder)
         try:
             if not _is_copy(source, target):

@@ -141,7 +141,7 @@ class Vae(keras.Model):
         for_z, for_heard = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         posterior = self.posterior(combinations, training=training)
         mu = posterior.mean()
-        # Not posterior.sample: where several devices share a batch out, one may get none of it, and TFP divides by that.
+        # Not posterior.sample: of a batch that several devices share, one may get nothing, and TFP divides by that.
         z = mu + posterior.stddev() * tf.random.stateless_normal(tf.shape(mu), for_z)
         embeddings = self.embeddings(z, training)
         heard = hits_of_combinations(combinations, self.compute_dtype)
