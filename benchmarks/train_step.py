@@ -38,7 +38,7 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measure(*arguments.one, arguments.steps)))
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} before the first step")
     if not arguments.peer_only:
         table = Table("profile", "model", "bars", "batch", "dtype", "steps/s", "peak MB", "GFLOP/s", "of the peak")
