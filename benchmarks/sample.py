@@ -55,13 +55,13 @@ def pushed(name: str, bars: int, sizes, folder: Path) -> PushedModel:
 
 def row(model: PushedModel, batch: int) -> list[str]:
     """What is measured of a model, as the cells of the table."""
-    signature = "continue" if model.latent is None else "sample"
+    signature = "sample" if "sample" in model.signatures else "continue"
     inputs = {"temperature": np.ones(batch, np.float32), "seed": seeds_of(0, range(batch))}
     if signature == "continue":
         inputs["velocities"] = np.random.default_rng(0).integers(0, 2, (batch, STEPS_PER_BAR, len(DRUMS)))
 
     def play(first: int, last: int) -> np.ndarray:
-        return model.hits(signature, **{name: value[first:last] for name, value in inputs.items()})
+        return model.call(signature, **{name: value[first:last] for name, value in inputs.items()})["hits"]
 
     def one_by_one() -> np.ndarray:
         return np.concatenate([play(beat, beat + 1) for beat in range(batch)])

@@ -140,7 +140,10 @@ def products(model, window) -> int:
             if isinstance(layer, keras.layers.RNN | keras.layers.Dense):
                 weights = layer.cell.weights if isinstance(layer, keras.layers.RNN) else layer.weights
                 rows = inputs.shape.num_elements() // inputs.shape[-1]
-                counted.append(rows * sum(weight.shape.num_elements() for weight in weights if len(weight.shape) > 1))
+                used = rows * sum(weight.shape.num_elements() for weight in weights if len(weight.shape) > 1)
+                if getattr(layer, "constant", 0):  # inputs whose product is needed once for all steps
+                    used -= (rows - inputs.shape[0]) * layer.constant * layer.cell.kernel.shape[1]
+                counted.append(used)
             outputs = call(layer, inputs, *arguments, **options)
             if isinstance(layer, keras.layers.Conv1D):
                 counted.append(outputs.shape[1] * layer.kernel.shape.num_elements())

@@ -13,10 +13,11 @@ from tfx_bsl.public import tfxio
 
 from components.preprocessing import frequencies
 from drums.kit import STEPS_PER_BAR
-from models import export, registry, training
+from models import density, export, registry, training
 from models.batches import spread
 from models.search import resized, shown
 from models.sizes import Training
+from models.vae import Vae
 
 _READ = 1024  # windows at a time
 _OTHER = 512  # training windows whose z stands for that of another song
@@ -34,7 +35,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     sizes, recipe = sizes_of(fn_args), Training(**config["training"])
     strategy = training.strategy_of(recipe)
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    train = windows_of(fn_args, fn_args.train_files, transform_output)
+    train, held_out = (windows_of(fn_args, files, transform_output) for files in (fn_args.train_files, fn_args.eval_files))
     with strategy.scope():
         model = registry.build(name, bars, sizes, seed=recipe.seed, mixed_bfloat16=recipe.mixed_bfloat16)
     checkpoints = checkpoints_of(fn_args)
@@ -42,7 +43,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         model,
         name,
         train=train,
-        held_out=windows_of(fn_args, fn_args.eval_files, transform_output),
+        held_out=held_out,
         training=recipe,
         log_dir=checkpoints,
         report=logging.getLogger("drumline").info,
@@ -60,6 +61,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         encode=lambda velocities: transform({"velocities": velocities})["combinations"],
         majority=next(iter(frequencies(transform_output))),
         other_windows=spread(train, _OTHER),
+        density=density.fitted(model, train, held_out, recipe.seed) if isinstance(model, Vae) else None,
         track=[transform],
     )
     _put_away(checkpoints, Path(fn_args.model_run_dir))

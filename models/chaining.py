@@ -5,28 +5,28 @@ first window is what the model plays for that seed anyway.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from drums.kit import DRUMS, STEPS_PER_BAR
-from models.latent import latent_noise, slerp
+from models.latent import slerp
 
 # Found by experiment (demo profile, 2 bars, temperature 1): windows differ from the next in 0.66 of their steps at a
 # quarter, in 0.76 at a half, and unrelated ones in 0.90.
-PARTS = 4  # windows from one draw of the prior to the next
+PARTS = 4  # windows from one draw to the next
 
 
 class Player(Protocol):
     """A model wherever it runs: loaded here, or behind a server."""
 
     @property
-    def latent(self) -> int | None:
-        """The dimensions of z; None of a forecaster, which has none."""
+    def signatures(self) -> Collection[str]:
+        """The names of its signatures."""
 
-    def hits(self, signature: str, **inputs: Any) -> np.ndarray:
-        """What a signature answers by the name `hits`. inputs: arrays of the signature's types, batch first."""
+    def call(self, signature: str, **inputs: Any) -> Mapping[str, np.ndarray]:
+        """What a signature answers. inputs: arrays of the signature's types, batch first."""
 
 
 def seeds_of(seed: int, beats: range) -> np.ndarray:
@@ -47,18 +47,18 @@ def beats(player: Player, bars: int, temperature: float, seeds: np.ndarray) -> n
 
 def windows(player: Player, temperature: float, seeds: np.ndarray) -> Iterator[np.ndarray]:
     """Windows that follow each other, without end."""
-    follow = _continued if player.latent is None else _walked
+    follow = _walked if "draw" in player.signatures else _continued
     return follow(player, np.full(len(seeds), temperature, np.float32), seeds)
 
 
-def path(seeds: np.ndarray, window: int, latent: int) -> np.ndarray:
-    """z of the window of that number: on the way from one draw of the prior to the next, a quarter further a window.
+def path(player: Player, seeds: np.ndarray, window: int) -> np.ndarray:
+    """z of the window of that number: on the way from one draw to the next, a quarter further a window.
 
-    The way is a great circle's (slerp), so that every z on it is as likely as its ends are: each fourth window is a
-    draw of its own, that of number 0 the one of signature `sample`. Returns float32 [B, latent].
+    The way is a great circle's (slerp), so that no z on it is much shorter than its ends are: each fourth window is a
+    draw of its own, that of number 0 the one of signature `sample`. Returns float32 [B, Z].
     """
     draw, part = divmod(window, PARTS)
-    a, b = (latent_noise(_nth(seeds, number), latent) for number in (draw, draw + 1))
+    a, b = (player.call("draw", seed=_nth(seeds, number))["z"] for number in (draw, draw + 1))
     return slerp(a, b, np.full(len(seeds), part / PARTS, np.float32)).numpy()
 
 
@@ -67,17 +67,18 @@ def _walked(player: Player, temperature: np.ndarray, seeds: np.ndarray) -> Itera
 
     Each window begins as every window of the model does: its decoder has not heard the one before.
     """
-    yield player.hits("sample", temperature=temperature, seed=seeds)
+    yield player.call("sample", temperature=temperature, seed=seeds)["hits"]
     for window in itertools.count(1):
-        z = path(seeds, window, player.latent)
-        yield player.hits("decode", z=z, temperature=temperature, seed=seeds)
+        z = path(player, seeds, window)
+        yield player.call("decode", z=z, temperature=temperature, seed=seeds)["hits"]
 
 
 def _continued(player: Player, temperature: np.ndarray, seeds: np.ndarray) -> Iterator[np.ndarray]:
     """Of a forecaster: first after a step of silence, then each after all of the window before, with noise anew."""
     heard = np.zeros([len(seeds), 1, len(DRUMS)], np.int64)
     for window in itertools.count():
-        heard = player.hits("continue", velocities=heard, temperature=temperature, seed=_nth(seeds, window))
+        inputs = {"velocities": heard, "temperature": temperature, "seed": _nth(seeds, window)}
+        heard = player.call("continue", **inputs)["hits"]
         yield heard
 
 

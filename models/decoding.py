@@ -42,7 +42,7 @@ def decode(model: Vae, z: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) ->
     """The beat of z, the decoder hearing its own steps. z: float [B, Z].  Returns int64 [B, steps]."""
     embeddings = model.embeddings(z)
     conditions = model.decoder.conditions(embeddings)
-    starts = model.decoder.states(embeddings)  # of each segment: [B, segments, units]
+    starts = model.decoder.initial_states(embeddings)  # of each segment: [B, segments, units]
     length = model.steps // embeddings.shape[1]
     noise = uniform_noise(seed, [model.steps], STEPS)
 

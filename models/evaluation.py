@@ -8,8 +8,8 @@ import tensorflow as tf
 from drums.kit import STEPS_PER_BAR
 from models.accuracy import repeated_bar, repeated_first_bar, share_right
 from models.decoding import continue_beat, decode
+from models.density import Density
 from models.forecasters import Forecaster
-from models.latent import latent_noise
 from models.measures import histogram, nonsilent_steps, onsets, self_similarity
 from models.vae import Vae
 
@@ -17,18 +17,24 @@ Evaluation = dict[str, tf.Tensor]  # by name, float32 [B, ...]
 
 
 def evaluation(
-    model: Forecaster | Vae, combinations: tf.Tensor, *, majority: int, other_z: tf.Tensor | None
+    model: Forecaster | Vae,
+    combinations: tf.Tensor,
+    *,
+    majority: int,
+    other_z: tf.Tensor | None,
+    density: Density | None,
 ) -> Evaluation:
     """Every figure of each window, of the model and of the baselines.
 
     combinations: int64 [B, steps].
     majority: the commonest combination of the training windows.
     other_z: float [N, Z], mu of windows of other songs; None for a forecaster.
+    density: where samples are drawn from; None for a forecaster.
 
     A sample is drawn at temperature 1, by noise that the window alone decides.
     """
     if isinstance(model, Vae):
-        own = _of_autoencoder(model, combinations, other_z)
+        own = _of_autoencoder(model, combinations, other_z, density)
     else:
         own = _of_forecaster(model, combinations)
     return own | _of_baselines(combinations, majority)
@@ -40,11 +46,11 @@ def number_of(combinations: tf.Tensor) -> tf.Tensor:
     return tf.strings.to_hash_bucket_fast(text, 2**63 - 1)
 
 
-def _of_autoencoder(model: Vae, combinations: tf.Tensor, other_z: tf.Tensor) -> Evaluation:
-    """One beat each from z = mu and from that of another window, greedily, and one sample from the prior."""
+def _of_autoencoder(model: Vae, combinations: tf.Tensor, other_z: tf.Tensor, density: Density) -> Evaluation:
+    """One beat each from z = mu and from that of another window, greedily, and one sample."""
     posterior, number = model.posterior(combinations), number_of(combinations)
     mu, seed = posterior.mean(), tf.stack([number, tf.zeros_like(number)], axis=1)
-    z = [mu, tf.gather(other_z, number % len(other_z)), latent_noise(seed, model.sizes.latent)]
+    z = [mu, tf.gather(other_z, number % len(other_z)), density.draw(seed)]
     # Three times as many at once take hardly longer, as each step depends on the one before.
     zeros = tf.zeros_like(number, tf.float32)
     beats = decode(model, tf.concat(z, 0), tf.concat([zeros, zeros, zeros + 1.0], 0), tf.tile(seed, [3, 1]))

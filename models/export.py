@@ -9,10 +9,11 @@ import tensorflow as tf
 from drums.kit import DRUMS
 from models import accuracy
 from models.decoding import continue_beat, decode
+from models.density import Density
 from models.encoding import hits_of_combinations
 from models.evaluation import evaluation
 from models.forecasters import Forecaster
-from models.latent import latent_noise, slerp
+from models.latent import slerp
 from models.vae import Vae
 
 Encode = Callable[[tf.Tensor], tf.Tensor]  # velocities int64 [B, steps, 9] -> combinations int64 [B, steps]
@@ -28,6 +29,7 @@ def save(
     majority: int,
     other_windows: tf.Tensor,
     *,
+    density: Density | None = None,
     track: Sequence[Any] = (),
 ) -> None:
     """Writes a SavedModel with the signatures `serving_default`, `evaluate` and those of the model's kind.
@@ -35,18 +37,26 @@ def save(
     majority: the commonest combination of the training windows, 0..511.
     other_windows: combinations, integers [N, steps], of songs that nobody evaluates the model on. `evaluate` tells
         what becomes of a window that is played from the z of one of these (`shuffled_z_accuracy`).
+    density: where an autoencoder's samples are drawn from; by default its prior.
     track: what `encode` needs kept alive, such as a Transform layer with its tables.
     """
+    if isinstance(model, Vae) and density is None:
+        density = Density.standard(model.sizes.latent)
     # The Keras model must not be reachable: TensorFlow would trace its call with float32 and fail.
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
-    module.track = list(track)
-    signatures = _vae_signatures(model, encode) if isinstance(model, Vae) else _forecaster_signatures(model, encode)
-    signatures["evaluate"] = _evaluate(model, encode, majority, other_windows)
+    module.track = [density, *track]
+    if isinstance(model, Vae):
+        signatures = _vae_signatures(model, encode, density)
+    else:
+        signatures = _forecaster_signatures(model, encode)
+    signatures["evaluate"] = _evaluate(model, encode, majority, other_windows, density)
     tf.saved_model.save(module, str(directory), signatures=signatures)
 
 
-def _vae_signatures(model: Vae, encode: Encode) -> dict[str, tf.types.experimental.GenericFunction]:
+def _vae_signatures(
+    model: Vae, encode: Encode, density: Density
+) -> dict[str, tf.types.experimental.GenericFunction]:
     latent = model.sizes.latent
 
     def window(name: str) -> tf.TensorSpec:
@@ -73,7 +83,11 @@ def _vae_signatures(model: Vae, encode: Encode) -> dict[str, tf.types.experiment
 
     @tf.function(input_signature=[TEMPERATURE, SEED])
     def sampled(temperature, seed):
-        return played(latent_noise(seed, latent), temperature, seed)
+        return played(density.draw(seed), temperature, seed)
+
+    @tf.function(input_signature=[SEED])
+    def drawn(seed):
+        return {"z": density.draw(seed)}
 
     @tf.function(
         input_signature=[
@@ -91,6 +105,7 @@ def _vae_signatures(model: Vae, encode: Encode) -> dict[str, tf.types.experiment
         "serving_default": reconstruct,
         "encode": encoded,
         "decode": decoded,
+        "draw": drawn,
         "sample": sampled,
         "interpolate": interpolated,
     }
@@ -120,7 +135,7 @@ def _forecaster_signatures(model: Forecaster, encode: Encode) -> dict[str, tf.ty
 
 
 def _evaluate(
-    model: Forecaster | Vae, encode: Encode, majority: int, other_windows: tf.Tensor
+    model: Forecaster | Vae, encode: Encode, majority: int, other_windows: tf.Tensor, density: Density | None
 ) -> tf.types.experimental.GenericFunction:
     feature = {"velocities": tf.io.FixedLenFeature([model.steps, len(DRUMS)], tf.int64)}
     other_z = model.posterior(tf.cast(other_windows, tf.int64)).mean() if isinstance(model, Vae) else None
@@ -128,6 +143,6 @@ def _evaluate(
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluate(examples):
         combinations = encode(tf.io.parse_example(examples, feature)["velocities"])
-        return evaluation(model, combinations, majority=majority, other_z=other_z)
+        return evaluation(model, combinations, majority=majority, other_z=other_z, density=density)
 
     return evaluate

@@ -1,9 +1,9 @@
-"""Noise from seeds, the prior's draws, and the way between two of them: TensorFlow alone, no network."""
+"""Noise from seeds, and the way between two z: TensorFlow alone, no network."""
 
 import numpy as np
 import tensorflow as tf
 
-LATENT, STEPS = 0, 1  # streams of one seed
+LATENT, STEPS, PLACE = 0, 1, 2  # streams of one seed
 
 
 def uniform_noise(seed: tf.Tensor, shape: list[int], stream: int) -> tf.Tensor:
@@ -16,9 +16,9 @@ def uniform_noise(seed: tf.Tensor, shape: list[int], stream: int) -> tf.Tensor:
     return tf.map_fn(noise_of, seed, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
 
-def latent_noise(seed: tf.Tensor, latent: int) -> tf.Tensor:
-    """z from the standard normal prior, by Box and Muller's transform. Returns float32 [B, latent]."""
-    noise = uniform_noise(seed, [2, latent], LATENT)
+def normal_noise(seed: tf.Tensor, size: int, stream: int) -> tf.Tensor:
+    """Standard normal, by Box and Muller's transform. seed: int64 or int32 [B, 2].  Returns float32 [B, size]."""
+    noise = uniform_noise(seed, [2, size], stream)
     return tf.sqrt(-2.0 * tf.math.log1p(-noise[:, 0])) * tf.cos(2.0 * np.pi * noise[:, 1])
 
 

@@ -32,25 +32,18 @@ class PushedModel:
         return max(int(version.name) for version in self.folder.iterdir() if version.name.isdigit())
 
     @functools.cached_property
-    def _signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
+    def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
         return tf.saved_model.load(str(self.folder / str(self.version))).signatures
 
-    @property
-    def latent(self) -> int | None:
-        """The dimensions of z; None of a forecaster, which has none."""
-        if "decode" not in self._signatures:
-            return None
-        return self._signatures["decode"].structured_input_signature[1]["z"].shape[1]
-
-    def hits(self, signature: str, **inputs: np.ndarray) -> np.ndarray:
-        """What a signature answers by the name `hits`, int64 [B, steps, 9]. inputs: of the signature's types."""
+    def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """What a signature answers. inputs: of the signature's types, batch first."""
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
-        return self._signatures[signature](**tensors)["hits"].numpy()
+        return {name: value.numpy() for name, value in self.signatures[signature](**tensors).items()}
 
     def generate(
         self, count: int, temperature: float, seed: int, bars: int | None = None, first: int = 0
     ) -> np.ndarray:
-        """Beats out of nothing, int64 [count, 16 * bars, 9]: from the prior, or continued from a step of silence.
+        """Beats out of nothing, int64 [count, 16 * bars, 9]: drawn, or continued from a step of silence.
 
         The same seed gives the same beats, and beat i is the same whatever the count.
         bars: their length, by default a window's; models/chaining.py tells how others come about.

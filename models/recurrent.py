@@ -11,14 +11,17 @@ class Lstm(keras.layers.LSTM):
     """An LSTM layer that takes cuDNN for training only, and whose inputs weigh more at the start than Keras's would.
 
     A graph saved on a GPU must load on a CPU server, which has no cuDNN.
+
+    constant: how many of its inputs, the last ones, are the same at every step. Their product is worth doing once.
     """
 
-    def __init__(self, units: int, **options):
+    def __init__(self, units: int, constant: int = 0, **options):
         # Found by experiment: with Keras's Glorot weights a signal fades tenfold in each layer of a stack, and a
         # network forecasts the same thing at every step for its first 400 steps of training. With these it
         # does not. An LSTM's outputs are of the order of a quarter: four times that is of the order of 1.
         options.setdefault("kernel_initializer", keras.initializers.VarianceScaling(4.0**2, "fan_in", "uniform"))
         super().__init__(units, **options)
+        self.constant = constant
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         self.use_cudnn = "auto" if training else False
@@ -29,13 +32,14 @@ class Lstm(keras.layers.LSTM):
         kernel, recurrent_kernel, bias = (
             tf.convert_to_tensor(weight) for weight in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         )
-        # One product for all steps. The bias is part of it because TensorFlow adds up a bias's gradient in bfloat16,
-        # a tenth off at 16,000 rows; a product adds up in float32.
-        by_step = tf.transpose(sequences, [1, 0, 2])
-        rows = tf.pad(tf.reshape(by_step, [-1, by_step.shape[2]]), [[0, 0], [0, 1]], constant_values=1)
-        inputs = tf.matmul(rows, tf.concat([kernel, bias[None]], axis=0))
+        own = sequences.shape[2] - self.constant
+        by_step = tf.transpose(sequences[:, :, :own], [1, 0, 2])
+        inputs = tf.matmul(tf.reshape(by_step, [-1, own]), kernel[:own])
         inputs = tf.reshape(inputs, tf.concat([tf.shape(by_step)[:2], [4 * self.units]], axis=0))
-        outputs, h, c = lstm_steps(inputs, *initial_state, recurrent_kernel)
+        constant = tf.broadcast_to(tf.cast(bias, tf.float32), [tf.shape(sequences)[0], 4 * self.units])
+        if self.constant:  # oneDNN dies of a product of nothing
+            constant += tf.cast(tf.matmul(sequences[:, 0, own:], kernel[own:]), tf.float32)
+        outputs, h, c = lstm_steps(inputs, constant, *initial_state, recurrent_kernel)
         outputs = tf.transpose(outputs, [1, 0, 2])
         outputs.set_shape([None, sequences.shape[1], self.units])
         return h, outputs, [h, c]
@@ -57,12 +61,13 @@ class Lstm(keras.layers.LSTM):
 
 @tf.custom_gradient
 def lstm_steps(
-    inputs: tf.Tensor, h: tf.Tensor, c: tf.Tensor, recurrent_kernel: tf.Tensor
+    inputs: tf.Tensor, constant: tf.Tensor, h: tf.Tensor, c: tf.Tensor, recurrent_kernel: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Every step of an LSTM layer, as Keras computes it, with a gradient for CPUs.
 
-    inputs: [T, B, 4 * units], each step's input product and bias for the gates i, f, c, o; h, c: [B, units], the
-    states before; recurrent_kernel: [units, 4 * units].
+    inputs: [T, B, 4 * units], each step's input product for the gates i, f, c, o; constant: float32 [B, 4 * units],
+    what every step adds to that, such as the bias; h, c: [B, units], the states before; recurrent_kernel:
+    [units, 4 * units].
     Returns the outputs [T, B, units] and the last h and c. Has no second derivative.
 
     In bfloat16 only the products are: TensorFlow's bfloat16 sigmoid takes twice the time of float32's and two casts.
@@ -75,7 +80,8 @@ def lstm_steps(
 
     def forward(t, h, c, before, outputs, cells, gates):
         before = before.write(t, h)
-        i, f, g, o = tf.split(tf.cast(inputs[t] + tf.matmul(h, recurrent_kernel), tf.float32), 4, axis=1)
+        sums = tf.cast(inputs[t] + tf.matmul(h, recurrent_kernel), tf.float32) + constant
+        i, f, g, o = tf.split(sums, 4, axis=1)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
         c = f * c + i * g
         h = tf.cast(o * tf.tanh(c), dtype)
@@ -83,21 +89,22 @@ def lstm_steps(
         return t + 1, h, c, before, outputs.write(t, h), cells.write(t + 1, c), gates
 
     def gradient(d_outputs, d_h, d_c):
-        def backward(t, d_h, d_c, d_inputs):
+        def backward(t, d_h, d_c, d_constant, d_inputs):
             i, f, g, o = tf.split(tf.cast(gates.read(t), tf.float32), 4, axis=1)
             squashed = tf.tanh(cells.read(t + 1))
             d_h = tf.cast(d_h + d_outputs[t], tf.float32)
             d_c += d_h * o * (1 - squashed * squashed)
             d_i, d_f = d_c * g * i * (1 - i), d_c * cells.read(t) * f * (1 - f)
             d_g, d_o = d_c * i * (1 - g * g), d_h * squashed * o * (1 - o)
-            d_gates = tf.cast(tf.concat([d_i, d_f, d_g, d_o], axis=1), dtype)
+            d_sums = tf.concat([d_i, d_f, d_g, d_o], axis=1)
+            d_gates = tf.cast(d_sums, dtype)
             d_h = tf.matmul(d_gates, recurrent_kernel, transpose_b=True)
-            return t - 1, d_h, d_c * f, d_inputs.write(t, d_gates)
+            return t - 1, d_h, d_c * f, d_constant + d_sums, d_inputs.write(t, d_gates)
 
-        state = steps - 1, d_h, tf.cast(d_c, tf.float32), tf.TensorArray(dtype, steps)
-        _, d_h, d_c, d_inputs = tf.while_loop(lambda t, *_: t >= 0, backward, state)
+        state = steps - 1, d_h, tf.cast(d_c, tf.float32), tf.zeros_like(constant), tf.TensorArray(dtype, steps)
+        _, d_h, d_c, d_constant, d_inputs = tf.while_loop(lambda t, *_: t >= 0, backward, state)
         d_recurrent_kernel = tf.matmul(before.concat(), d_inputs.concat(), transpose_a=True)
-        gradients = d_inputs.stack(), d_h, tf.cast(d_c, dtype), d_recurrent_kernel
+        gradients = d_inputs.stack(), d_constant, d_h, tf.cast(d_c, dtype), d_recurrent_kernel
         refusal = "lstm_steps has no second derivative"
         return [tf.raw_ops.PreventGradient(input=each, message=refusal) for each in gradients]
 
@@ -107,14 +114,13 @@ def lstm_steps(
 
 
 class LstmStack(keras.layers.Layer):
-    """`layers` LSTM layers, one over another."""
+    """`layers` LSTM layers, one over another. constant: how many of the inputs, the last ones, no step changes."""
 
-    def __init__(self, layers: int, units: int, activation: str = "tanh"):
+    def __init__(self, layers: int, units: int, activation: str = "tanh", constant: int = 0):
         super().__init__()
         self.units = units
-        self.stack = [
-            Lstm(units, activation=activation, return_sequences=True, return_state=True) for _ in range(layers)
-        ]
+        options = {"activation": activation, "return_sequences": True, "return_state": True}
+        self.stack = [Lstm(units, constant=0 if layer else constant, **options) for layer in range(layers)]
 
     def call(self, inputs: tf.Tensor, states: States, training: bool = False) -> tuple[tf.Tensor, States]:
         """inputs: [B, T, n].  Returns the top layer's outputs [B, T, units] and the last states."""

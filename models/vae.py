@@ -12,7 +12,7 @@ from models.sizes import VaeSizes
 
 tfd = tfp.distributions
 Seed = tf.Tensor | tuple[int, int]
-_READING = 16  # values that a step reads of its segment's embedding
+_READING = 16  # values that a step reads of z by itself
 
 
 class Encoder(keras.layers.Layer):
@@ -48,7 +48,9 @@ class Conductor(keras.layers.Layer):
     def __init__(self, bars: int, sizes: VaeSizes):
         super().__init__()
         self.bars = bars
-        self.stack = LstmStack(sizes.conductor_layers, sizes.conductor_units)
+        self.stack = LstmStack(
+            sizes.conductor_layers, sizes.conductor_units, constant=0 if sizes.skips else sizes.latent
+        )
         self.states = InitialStates(self.stack)
         self.embedding = keras.layers.Dense(sizes.embedding)
         self.of_bars = keras.layers.Dense(bars * sizes.embedding) if sizes.skips else None
@@ -67,18 +69,19 @@ class Conductor(keras.layers.Layer):
 class Decoder(keras.layers.Layer):
     """An LSTM stack that plays a segment from its embedding: its initial states, and part of every input.
 
-    With `skips`, each step also gets a linear reading of its segment's embedding that is its own, and a linear path
-    from that to its drums.
+    With `skips`, an embedding ends in a reading of z for each of its steps, which only that step hears, and there is a
+    linear path from what a step hears to its drums.
     """
 
-    def __init__(self, segments: int, steps: int, sizes: VaeSizes):
+    def __init__(self, segments: int, steps: int, shared: int, sizes: VaeSizes):
+        """shared: the length of an embedding without the readings."""
         super().__init__()
-        self.segments, self.steps = segments, steps
-        self.stack = LstmStack(sizes.decoder_layers, sizes.decoder_units)
+        self.segments, self.steps, self.shared = segments, steps, shared
+        self.stack = LstmStack(sizes.decoder_layers, sizes.decoder_units, constant=shared)
         self.states = InitialStates(self.stack)
         self.combination = keras.layers.Dense(COMBINATIONS)
         self.hits = keras.layers.Dense(len(DRUMS), use_bias=False)
-        self.of_steps = keras.layers.Dense(steps // segments * _READING) if sizes.skips else None
+        self.skips = sizes.skips
 
     def call(self, embeddings: tf.Tensor, previous: tf.Tensor, training: bool = False) -> tf.Tensor:
         """All segments at once, folded into the batch.
@@ -88,16 +91,20 @@ class Decoder(keras.layers.Layer):
         """
         conditions = self.conditions(embeddings)
         inputs = fold(tf.concat([previous, conditions], axis=-1), self.segments)
-        states = self.states(tf.reshape(embeddings, [-1, embeddings.shape[2]]))
+        states = self.initial_states(tf.reshape(embeddings, [-1, embeddings.shape[2]]))
         outputs, _ = self.stack(inputs, states, training=training)
         return self.logits(tf.reshape(outputs, [-1, self.steps, outputs.shape[2]]), conditions)
 
+    def initial_states(self, embeddings: tf.Tensor) -> States:
+        """embeddings: [..., n].  Returns each state as [..., units]."""
+        return self.states(embeddings[..., : self.shared])
+
     def conditions(self, embeddings: tf.Tensor) -> tf.Tensor:
         """What each step hears of z. embeddings: [B, segments, n].  Returns [B, steps, m]."""
-        repeated = tf.repeat(embeddings, self.steps // self.segments, axis=1)
-        if self.of_steps is None:
+        repeated = tf.repeat(embeddings[..., : self.shared], self.steps // self.segments, axis=1)
+        if not self.skips:
             return repeated
-        return tf.concat([repeated, tf.reshape(self.of_steps(embeddings), [-1, self.steps, _READING])], axis=-1)
+        return tf.concat([tf.reshape(embeddings[..., self.shared :], [-1, self.steps, _READING]), repeated], axis=-1)
 
     def step(self, condition: tf.Tensor, previous: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         """condition: [B, m]; previous: [B, 9].  Returns logits [B, 512] and the states after the step."""
@@ -110,7 +117,7 @@ class Decoder(keras.layers.Layer):
         One of them says how likely each drum is, so that combinations share what they have in common: a rare one is
         learnt from its drums.
         """
-        each_drum = self.hits(outputs if self.of_steps is None else tf.concat([outputs, conditions], axis=-1))
+        each_drum = self.hits(tf.concat([outputs, conditions], axis=-1) if self.skips else outputs)
         every = hits_of_combinations(tf.range(COMBINATIONS, dtype=tf.int64), outputs.dtype)
         return self.combination(outputs) + tf.tensordot(each_drum, every, [[-1], [1]])
 
@@ -125,7 +132,10 @@ class Vae(keras.Model):
         self.sizes = sizes
         self.encoder = Encoder(bars, sizes)
         self.conductor = Conductor(bars, sizes) if hierarchical else None
-        self.decoder = Decoder(bars if hierarchical else 1, self.steps, sizes)
+        self.readings = keras.layers.Dense(self.steps * _READING) if sizes.skips else None
+        self.of_bar = keras.layers.Dense(STEPS_PER_BAR * _READING) if sizes.skips and hierarchical else None
+        segments, shared = (bars, sizes.embedding) if hierarchical else (1, sizes.latent)
+        self.decoder = Decoder(segments, self.steps, shared, sizes)
 
     def call(
         self,
@@ -182,7 +192,13 @@ class Vae(keras.Model):
     def embeddings(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
         """z: float [B, Z].  Returns one embedding per segment, [B, segments, n]."""
         z = tf.cast(z, self.compute_dtype)
-        return z[:, None] if self.conductor is None else self.conductor(z, training=training)
+        embeddings = z[:, None] if self.conductor is None else self.conductor(z, training=training)
+        if self.readings is None:
+            return embeddings
+        readings = tf.reshape(self.readings(z), [tf.shape(z)[0], embeddings.shape[1], -1])
+        if self.conductor is not None:
+            readings += self.of_bar(embeddings)
+        return tf.concat([embeddings, readings], axis=-1)
 
     def teacher_forced_logits(self, z: tf.Tensor, combinations: tf.Tensor) -> tf.Tensor:
         """Logits of every step given z and the true steps before it.

@@ -121,8 +121,8 @@ CPU: Profile = {
     ("hierarchical_vae", 2): ModelProfile(_CPU_VAE, _cpu_vae_training(64, 1500, 0.998), _CPU_GATE),
     ("lstm", 16): ModelProfile(LstmSizes(units=64, lookback=2), _cpu_forecaster_training(32, 1200), _CPU_GATE),
     ("conv", 16): ModelProfile(ConvSizes(history=63, pool=1), _cpu_forecaster_training(32, 3000), _CPU_GATE),
-    ("flat_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 20_000, 0.9995, minutes=12), _CPU_GATE),
-    ("hierarchical_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 20_000, 0.9995, minutes=36), _CPU_GATE),
+    ("flat_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 20_000, 0.9995, minutes=45), _CPU_GATE),
+    ("hierarchical_vae", 16): ModelProfile(_CPU_LONG_VAE, _cpu_vae_training(32, 20_000, 0.9995, minutes=45), _CPU_GATE),
 }
 
 # The sizes of J. Ortiz (2020) and, where that is silent, of MusicVAE (Roberts et al. 2018, section 4 and its released

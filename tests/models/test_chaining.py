@@ -2,9 +2,10 @@ import functools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.chaining import PARTS, beats, path, seeds_of, windows
-from models.latent import latent_noise
+from models.density import Density
 from models.pushed import PushedModel
 from tests.models.saved import push
 from tests.models.tiny import BARS
@@ -47,12 +48,12 @@ def test_a_beat_has_the_length_that_was_asked_for(player, bars):
 
 def test_the_first_window_is_what_the_model_plays_for_the_seed_anyway(player):
     ones = np.ones(3, np.float32)
-    if player.latent is None:
-        silence = np.zeros([3, 1, 9], np.int64)
-        plain = player.hits("continue", velocities=silence, temperature=ones, seed=SEEDS)
+    if "sample" in player.signatures:
+        plain = player.call("sample", temperature=ones, seed=SEEDS)
     else:
-        plain = player.hits("sample", temperature=ones, seed=SEEDS)
-    np.testing.assert_array_equal(beats(player, 2 * BARS, 1.0, SEEDS)[:, :STEPS], plain)
+        silence = np.zeros([3, 1, 9], np.int64)
+        plain = player.call("continue", velocities=silence, temperature=ones, seed=SEEDS)
+    np.testing.assert_array_equal(beats(player, 2 * BARS, 1.0, SEEDS)[:, :STEPS], plain["hits"])
 
 
 def test_a_shorter_beat_is_how_a_longer_one_begins(player):
@@ -91,22 +92,31 @@ def test_a_forecaster_goes_on_from_all_of_the_window_before(pushed):
     forecaster = pushed("lstm")
     one, two, _ = first(forecaster, 3)
     seeds = SEEDS + np.array([0, 1 << 32])
-    after = forecaster.hits("continue", velocities=one, temperature=np.ones(3, np.float32), seed=seeds)
-    np.testing.assert_array_equal(after, two)
+    after = forecaster.call("continue", velocities=one, temperature=np.ones(3, np.float32), seed=seeds)
+    np.testing.assert_array_equal(after["hits"], two)
 
 
 # Autoencoders: the way through z
 
 
-def test_every_draw_of_the_prior_is_on_the_way_and_the_first_is_the_seeds_own():
-    np.testing.assert_allclose(path(SEEDS, 0, LATENT), latent_noise(SEEDS, LATENT), rtol=1e-5)
-    for draw in (1, 2):
-        seeds = SEEDS + np.array([0, draw << 32])
-        np.testing.assert_allclose(path(SEEDS, draw * PARTS, LATENT), latent_noise(seeds, LATENT), rtol=1e-5)
+class Prior:
+    """Answers `draw` with standard normal codes."""
+
+    signatures = ("draw",)
+
+    def call(self, signature: str, seed: np.ndarray) -> dict[str, np.ndarray]:
+        return {"z": Density.standard(LATENT).draw(tf.constant(seed)).numpy()}
+
+
+def test_every_draw_is_on_the_way_and_the_first_is_the_seeds_own(pushed):
+    player = pushed("flat_vae")
+    for draw in range(3):
+        z = player.call("draw", seed=SEEDS + np.array([0, draw << 32]))["z"]
+        np.testing.assert_allclose(path(player, SEEDS, draw * PARTS), z, rtol=1e-5)
 
 
 def test_the_way_goes_in_equal_angles_through_z_of_the_priors_length():
-    way = np.stack([path(SEEDS, window, LATENT) for window in range(2 * PARTS + 1)])
+    way = np.stack([path(Prior(), SEEDS, window) for window in range(2 * PARTS + 1)])
     norms = np.linalg.norm(way, axis=-1)
     assert (abs(norms / LATENT**0.5 - 1) < 0.4).all()
     way /= norms[..., None]

@@ -36,13 +36,12 @@ def test_a_primer_at_once_is_the_same_as_step_by_step(forecaster, windows, lengt
 def test_fed_the_truth_step_by_step_autoencoders_give_the_teacher_forced_logits(vae, windows):
     z = tf.random.stateless_normal([5, vae.sizes.latent], [1, 2])
     previous, embeddings = shifted(hits_of_combinations(windows)), vae.embeddings(z)
-    length = STEPS // embeddings.shape[1]
+    conditions, length = vae.decoder.conditions(embeddings), STEPS // embeddings.shape[1]
     stepwise = []
     for step in range(STEPS):
-        embedding = embeddings[:, step // length]
         if step % length == 0:
-            states = vae.decoder.states(embedding)
-        logits, states = vae.decoder.step(embedding, previous[:, step], states)
+            states = vae.decoder.initial_states(embeddings[:, step // length])
+        logits, states = vae.decoder.step(conditions[:, step], previous[:, step], states)
         stepwise.append(logits)
     np.testing.assert_allclose(tf.stack(stepwise, axis=1), vae.teacher_forced_logits(z, windows), atol=1e-5)
 

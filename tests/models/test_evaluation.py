@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from models import accuracy
 from models.decoding import decode
+from models.density import Density
 from models.evaluation import evaluation, number_of
 from models.measures import histogram
 from models.vae import Vae
@@ -17,7 +18,8 @@ def other_z(network, windows):
 
 
 def evaluated(network, windows, other_z) -> dict[str, np.ndarray]:
-    figures = evaluation(network, windows, majority=MAJORITY, other_z=other_z)
+    density = Density.standard(network.sizes.latent) if isinstance(network, Vae) else None
+    figures = evaluation(network, windows, majority=MAJORITY, other_z=other_z, density=density)
     return {name: values.numpy() for name, values in figures.items()}
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from drums.kit import hits_of
 from models import export
+from models.density import Density
 from models.encoding import combinations_of_velocities
 from models.evaluation import evaluation
 from models.registry import build
@@ -24,6 +25,7 @@ VAE_OUTPUTS = {
     "serving_default": {"hits"},
     "encode": {"z", "sigma"},
     "decode": {"hits"},
+    "draw": {"z"},
     "sample": {"hits"},
     "interpolate": {"hits"},
 }
@@ -119,6 +121,12 @@ def test_the_same_seed_is_the_same_beat_and_another_is_another(vae):
     assert (other != beats).any(axis=(1, 2)).all()
 
 
+def test_a_sample_is_the_beat_of_the_z_that_is_drawn_for_its_seed(vae):
+    z = agree_alone_and_together(vae[2], "draw", seed=SEEDS)["z"]
+    beats = ask(vae[2], "sample", temperature=WARM, seed=SEEDS)["hits"]
+    np.testing.assert_array_equal(ask(vae[2], "decode", z=z, temperature=WARM, seed=SEEDS)["hits"], beats)
+
+
 def test_interpolation_starts_at_a_and_ends_at_b(vae, velocities):
     loaded = vae[2]
     a, b = velocities, velocities[::-1]
@@ -176,7 +184,8 @@ def test_examples_are_evaluated_one_by_one(vae, forecaster, velocities):
     windows = combinations_of_velocities(half)
     for model, _, loaded in (vae, forecaster):
         other_z = model.posterior(OTHER_WINDOWS).mean() if isinstance(model, Vae) else None
-        expected = evaluation(model, windows, majority=MAJORITY, other_z=other_z)
+        density = Density.standard(model.sizes.latent) if isinstance(model, Vae) else None
+        expected = evaluation(model, windows, majority=MAJORITY, other_z=other_z, density=density)
         told = agree_alone_and_together(loaded, "evaluate", examples=serialized(half))
         assert set(told) == set(expected)
         for name, values in expected.items():

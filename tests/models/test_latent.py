@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.latent import latent_noise, slerp, uniform_noise
+from models.latent import normal_noise, slerp, uniform_noise
 
 SEEDS = tf.constant([[1, 2], [3, 4], [1, 5]], tf.int64)
 
 
-def test_noise_is_uniform_and_the_latent_is_standard_normal():
+def test_noise_is_uniform_and_the_another_is_standard_normal():
     seeds = tf.constant([[index, 7] for index in range(200)], tf.int64)
     noise = uniform_noise(seeds, [100], 1).numpy()
     assert noise.mean() == pytest.approx(0.5, abs=0.01)
     assert len(np.unique(noise)) > 19_000
-    z = latent_noise(seeds, 100).numpy()
+    z = normal_noise(seeds, 100, 0).numpy()
     assert z.mean() == pytest.approx(0, abs=0.03)
     assert z.std() == pytest.approx(1, abs=0.03)
     assert abs(np.corrcoef(z[:, 0], z[:, 1])[0, 1]) < 0.25

@@ -71,6 +71,20 @@ def test_training_gives_what_keras_gives(own_loop, return_sequences, go_backward
     assert relative_error(ours, keras_s) < 1e-5
 
 
+@pytest.mark.parametrize("constant", [1, 4, 5])
+@pytest.mark.parametrize("go_backwards", [False, True])
+def test_inputs_that_no_step_changes_give_what_keras_gives(own_loop, constant, go_backwards):
+    layers = pair(7, 5, return_sequences=True, go_backwards=go_backwards)
+    layers[1].constant = constant
+    sequences, *states = drawn(3, 6, 5, 7)
+    same = tf.repeat(sequences[:, :1, :constant], 6, axis=1)
+    arguments = [tf.concat([sequences[:, :, constant:], same], axis=-1), *states]
+    keras_s, ours = (results(layer, arguments) for layer in layers)
+    for each in (keras_s, ours):  # what an unchanging input's gradient is at one step has no meaning, their sum has
+        each[3] = tf.reduce_sum(each[3], axis=1)
+    assert relative_error(ours, keras_s) < 1e-5
+
+
 @settings(max_examples=25, deadline=None)
 @given(*[st.integers(1, 9)] * 4, st.booleans(), st.booleans())
 def test_any_shape_gives_what_keras_gives(batch, steps, features, units, return_sequences, go_backwards):
@@ -119,7 +133,7 @@ def test_a_second_derivative_is_refused():
         outer.watch(inputs)
         with tf.GradientTape() as inner:
             inner.watch(inputs)
-            outputs, *_ = lstm_steps(inputs, h, c, kernel)
+            outputs, *_ = lstm_steps(inputs, tf.zeros([2, 12]), h, c, kernel)
         first = inner.gradient(outputs, inputs)
     with pytest.raises(LookupError, match="no second derivative"):
         outer.gradient(first, inputs)
