@@ -133,7 +133,6 @@ class Vae(keras.Model):
         self.encoder = Encoder(bars, sizes)
         self.conductor = Conductor(bars, sizes) if hierarchical else None
         self.readings = keras.layers.Dense(self.steps * _READING) if sizes.skips else None
-        self.of_bar = keras.layers.Dense(STEPS_PER_BAR * _READING) if sizes.skips and hierarchical else None
         segments, shared = (bars, sizes.embedding) if hierarchical else (1, sizes.latent)
         self.decoder = Decoder(segments, self.steps, shared, sizes)
 
@@ -196,8 +195,6 @@ class Vae(keras.Model):
         if self.readings is None:
             return embeddings
         readings = tf.reshape(self.readings(z), [tf.shape(z)[0], embeddings.shape[1], -1])
-        if self.conductor is not None:
-            readings += self.of_bar(embeddings)
         return tf.concat([embeddings, readings], axis=-1)
 
     def teacher_forced_logits(self, z: tf.Tensor, combinations: tf.Tensor) -> tf.Tensor:
