@@ -194,7 +194,8 @@ class Vae(keras.Model):
         embeddings = z[:, None] if self.conductor is None else self.conductor(z, training=training)
         if self.readings is None:
             return embeddings
-        readings = tf.reshape(self.readings(z), [tf.shape(z)[0], embeddings.shape[1], -1])
+        segments = embeddings.shape[1]
+        readings = tf.reshape(self.readings(z), [-1, segments, self.readings.units // segments])
         return tf.concat([embeddings, readings], axis=-1)
 
     def teacher_forced_logits(self, z: tf.Tensor, combinations: tf.Tensor) -> tf.Tensor:

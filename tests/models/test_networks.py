@@ -114,6 +114,13 @@ def test_skips_give_each_bar_and_step_a_path_of_its_own(windows):
     )
 
 
+@pytest.mark.parametrize("name", ["flat_vae", "hierarchical_vae"])
+def test_skips_do_not_need_to_know_how_many_windows_there_will_be(name, windows):
+    vae = build(name, BARS, replace(TINY[name], skips=True, encoder="two_level"))
+    logits = tf.function(lambda windows: vae(windows)[0], input_signature=[tf.TensorSpec([None, STEPS], tf.int64)])
+    np.testing.assert_allclose(logits(windows), vae(windows)[0], atol=1e-5)
+
+
 def test_the_convolution_sees_its_history_and_no_further():
     conv = build("conv", BARS, ConvSizes(history=5, filters=64, kernel=2, pool=2))
     silence = np.zeros((1, STEPS), np.int64)
