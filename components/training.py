@@ -20,6 +20,7 @@ from models.sizes import Training
 from models.vae import Vae
 
 _READ = 1024  # windows at a time
+_HOW_LONG = ("steps", "minutes", "patience")
 _OTHER = 512  # training windows whose z stands for that of another song
 
 
@@ -35,7 +36,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     sizes, recipe = sizes_of(fn_args), Training(**config["training"])
     strategy = training.strategy_of(recipe)
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    train, held_out = (windows_of(fn_args, files, transform_output) for files in (fn_args.train_files, fn_args.eval_files))
+    train, held_out = (
+        windows_of(fn_args, files, transform_output) for files in (fn_args.train_files, fn_args.eval_files)
+    )
     with strategy.scope():
         model = registry.build(name, bars, sizes, seed=recipe.seed, mixed_bfloat16=recipe.mixed_bfloat16)
     checkpoints = checkpoints_of(fn_args)
@@ -79,8 +82,12 @@ def sizes_of(fn_args: tfx.components.FnArgs) -> registry.Sizes:
 
 
 def checkpoints_of(fn_args: tfx.components.FnArgs) -> Path:
-    """Where a run keeps its checkpoints: the same for the same recipe and data, whichever execution it is."""
+    """Where a run keeps its checkpoints: the same for the same recipe and data, whichever execution it is.
+
+    A run that is to take longer than one that was stopped goes on from there: how long changes no step.
+    """
     config = dict(fn_args.custom_config)
+    config["training"] = {name: value for name, value in config["training"].items() if name not in _HOW_LONG}
     folder = config.pop("checkpoints", None)
     if folder is None:
         return Path(fn_args.model_run_dir)

@@ -54,9 +54,7 @@ def save(
     tf.saved_model.save(module, str(directory), signatures=signatures)
 
 
-def _vae_signatures(
-    model: Vae, encode: Encode, density: Density
-) -> dict[str, tf.types.experimental.GenericFunction]:
+def _vae_signatures(model: Vae, encode: Encode, density: Density) -> dict[str, tf.types.experimental.GenericFunction]:
     latent = model.sizes.latent
 
     def window(name: str) -> tf.TensorSpec:

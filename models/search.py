@@ -1,8 +1,10 @@
 """Box search: which sizes of the simple models a search tries, and for how long each."""
 
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -61,6 +63,12 @@ def resized(sizes: LstmSizes | ConvSizes, values: Mapping[str, int | str]) -> Ls
         pooled = max(-(-(sizes.history - kernel + 1) // pool), 1)
         values = {**values, "history": pooled * pool + kernel - 1}
     return replace(sizes, **values)
+
+
+def searched(sizes: LstmSizes | ConvSizes, folder: str) -> LstmSizes | ConvSizes:
+    """`sizes` with what a search chose: the values in the one file of the folder of TFX's best_hyperparameters."""
+    (path,) = Path(folder).iterdir()
+    return resized(sizes, json.loads(path.read_text())["values"])
 
 
 def shown(values: Mapping[str, int | str]) -> str:

@@ -140,14 +140,39 @@ def train(runs, midi, bars, profile, models, seed, tune, pattern, spans, force, 
         absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force, seed=seed, tune=tune, **beam
     )
     _run(config)
-    _print_table(config.metadata)
+    _print_latest(config.metadata)
 
 
 @drums.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON list, with every figure.")
 @quiet
-def table(runs):
-    """The accuracies of the latest runs, beside the paper's."""
-    _print_table(runs / "metadata.sqlite")
+def table(runs, as_json):
+    """Every model that a run has evaluated, the latest last."""
+    from pipeline import tables
+    from pipeline.results import all_results
+
+    results = all_results(runs / "metadata.sqlite")
+    if as_json:
+        click.echo(json.dumps(tables.as_json(results), indent=2))
+    else:
+        _print(tables.runs(results))
+
+
+@drums.command()
+@click.argument("numbers", metavar="[RUN]...", nargs=-1, type=int)
+@click.option("--out", type=click.Path(path_type=Path), help="The HTML file.  [default: runs/reports/run-RUN.html]")
+@quiet
+def report(runs, numbers, out):
+    """Write the page of a run, or of two or more side by side, and open it in the browser.
+
+    RUN is a number from `./run drums table`; without one, the latest run.
+    """
+    from pipeline.reporting import write_report
+
+    path = write_report(runs, numbers, out)
+    click.echo(str(path))
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        click.launch(str(path))
 
 
 @drums.command()
@@ -189,6 +214,32 @@ def generate(runs, model, bars, length, count, temperature, seed, qpm, out):
 
 
 @drums.command()
+@click.option("--bars", type=int, default=2, help="Length of the beats: 2 or 16.")
+@click.option("--models", default="", help="Which pushed models, with commas.  [default: all of that length]")
+@click.option("--count", type=click.IntRange(1, 1000), default=20, help="How many beats of each.")
+@click.option("--answers", type=click.Path(path_type=Path), help="[default: answers.sqlite in runs/listening]")
+@click.option("--host", default="127.0.0.1", help="Another one lets others answer: whoever reaches the port.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, help="0 takes a free one.")
+@click.option("--results", "only_results", is_flag=True, help="Print what was answered so far, and serve nothing.")
+@quiet
+def listen(runs, bars, models, count, answers, host, port, only_results):
+    """A listening test in the browser: which is the better beat?
+
+    Pairs of beats of held-out songs and of the pushed models, blind. The answers rank them.
+    """
+    answers = answers or runs / "listening" / "answers.sqlite"
+    if only_results:
+        from listening.table import table_of
+
+        _print(table_of(answers, bars))
+        return
+    from pipeline.listening import listen as serve
+
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    serve(runs, bars, names, count, answers, host, port)
+
+
+@drums.command()
 @quiet
 def demo(runs):
     """Everything in minutes: fetch a free corpus, train both lengths, print the table, write MIDI."""
@@ -204,7 +255,7 @@ def demo(runs):
         click.echo(f"\nTraining on windows of {bars} bars")
         _run(Config(str(corpus), bars, runs=runs))
     click.echo()
-    _print_table(runs / "metadata.sqlite")
+    _print_latest(runs / "metadata.sqlite")
     click.echo("\nNew beats, as MIDI files:")
     for bars in LENGTHS:
         out = runs / "beats" / f"{bars}bar"
@@ -222,16 +273,20 @@ def _run(config) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def _print_table(metadata: Path) -> None:
-    from rich.console import Console
-
+def _print_latest(metadata: Path) -> None:
     from pipeline.results import latest_results
-    from pipeline.results import table as table_of
+    from pipeline.tables import accuracies
+
+    _print(accuracies(latest_results(metadata)))
+
+
+def _print(table) -> None:
+    from rich.console import Console
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160
-    console.print(table_of(latest_results(metadata)))
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import absl.logging
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from tfx.orchestration.portable import launcher
+from tfx.types.standard_component_specs import EVALUATION_KEY
 
+from components import gate
 from drums.errors import InputError
 from pipeline.redirection import opened, redirected
 
@@ -60,6 +62,9 @@ def _launch_with_lines(console: Console, failures: list[NodeError], log: Path) -
             raise
         took = "cached" if _was_cached(self, result) else f"{time.monotonic() - start:.1f} s"
         console.print(f"  {node:<28} {took:>8}")
+        for evaluation in _evaluations(self, result):
+            for line in gate.verdict(evaluation):
+                console.print(f"    {line}")
         return result
 
     with mock.patch.object(launcher.Launcher, "launch", launch_with_line):
@@ -70,6 +75,18 @@ def _was_cached(node_launcher: launcher.Launcher, result) -> bool:
     with node_launcher._mlmd_connection as metadata:
         executions = metadata.store.get_executions_by_id([result.execution_id])
     return any(execution.last_known_state == metadata_store_pb2.Execution.CACHED for execution in executions)
+
+
+def _evaluations(node_launcher: launcher.Launcher, result) -> list[str]:
+    """The folder of the evaluation, if the node is an Evaluator. The result does not tell it where it was cached."""
+    with node_launcher._mlmd_connection as metadata:
+        events = metadata.store.get_events_by_execution_ids([result.execution_id])
+        ids = [
+            event.artifact_id
+            for event in events
+            if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps[0].key == EVALUATION_KEY
+        ]
+        return [artifact.uri for artifact in metadata.store.get_artifacts_by_id(ids)]
 
 
 def sentence_of(error: BaseException) -> str:

@@ -1,26 +1,24 @@
 """The one pipeline, for every length, profile and runner."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from tfx import v1 as tfx
-
-import tensorflow_model_analysis as tfma  # isort: skip, complete only after tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 
-from components import preprocessing, training, tuning
+from components import preprocessing, slices, training, tuning
 from components.latest_spans import LatestSpans
 from components.midi_example_gen import MidiExampleGen
+from components.report import Report
 from components.strict_example_validator import StrictExampleValidator
-from components.window_metric import ActiveUnits, HistogramDistance, OnsetScores, WindowMean, WindowRatio
 from models.search import BOXES
-from models.sizes import VaeSizes
 from pipeline.config import Config
+from pipeline.evaluation import eval_config
 from pipeline.profiles import ModelProfile
+from report.machine import code_version
 
 SCHEMA = Path(__file__).parent.parent / "schema"
-GAIN = "gain_over_majority"
 
 
 def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
@@ -44,22 +42,35 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
     )
-    branches = [
-        node
+    branches = {
+        model: _branch(config, model, profile, examples, schema, transform)
         for model, profile in config.model_profiles.items()
-        for node in _model_branch(config, model, profile, examples, schema, transform)
-    ]
+    }
+    report = Report(
+        run=_described(config),
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+        of_models={model: branch.outputs for model, branch in branches.items()},
+    )
+    before = [example_gen, statistics_gen, schema_gen, validator, latest_spans, transform]
     return tfx.dsl.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(config.pipeline_root),
-        components=[example_gen, statistics_gen, schema_gen, validator, latest_spans, transform, *branches],
+        components=[*before, *(node for branch in branches.values() for node in branch.nodes), report],
         enable_cache=config.cache,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
         beam_pipeline_args=list(config.beam_pipeline_args),
     )
 
 
-def _model_branch(config, model, profile: ModelProfile, examples, schema, transform) -> list[BaseComponent]:
+class _Branch(NamedTuple):
+    """The nodes of a model, and what they leave."""
+
+    nodes: list[BaseComponent]
+    outputs: dict[str, tfx.dsl.Channel]
+
+
+def _branch(config: Config, model: str, profile: ModelProfile, examples, schema, transform) -> _Branch:
     inputs = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
@@ -106,6 +117,7 @@ def _model_branch(config, model, profile: ModelProfile, examples, schema, transf
         model=trainer.outputs["model"],
         baseline_model=last_blessed.outputs["model"],
         eval_config=eval_config(profile),
+        module_path=slices.__name__,
     ).with_id(f"Evaluator.{model}")
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
@@ -114,55 +126,30 @@ def _model_branch(config, model, profile: ModelProfile, examples, schema, transf
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(config.pushed(model)))
         ),
     ).with_id(f"Pusher.{model}")
-    return [*tuners, trainer, last_blessed, evaluator, pusher]
-
-
-def eval_config(profile: ModelProfile) -> tfma.EvalConfig:
-    """TFMA's configuration: all metrics over the test songs, and the gate."""
-    gate = profile.gate
-
-    def at_least(value: float) -> tfma.GenericValueThreshold:
-        return tfma.GenericValueThreshold(lower_bound={"value": value})
-
-    no_worse = tfma.GenericChangeThreshold(
-        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -gate.loss}
-    )
-    thresholds = {
-        "teacher_forced_accuracy": tfma.MetricThreshold(
-            value_threshold=at_least(gate.accuracy), change_threshold=no_worse
-        ),
-        GAIN: tfma.MetricThreshold(value_threshold=at_least(gate.gain)),
+    outputs = {
+        "model": trainer.outputs["model"],
+        "model_run": trainer.outputs["model_run"],
+        "baseline": last_blessed.outputs["model"],
+        "evaluation": evaluator.outputs["evaluation"],
+        "blessing": evaluator.outputs["blessing"],
+        "pushed_model": pusher.outputs["pushed_model"],
+        **{"hyperparameters": tuner.outputs["best_hyperparameters"] for tuner in tuners},
     }
-    return tfma.EvalConfig(
-        model_specs=[tfma.ModelSpec(signature_name="evaluate", model_type="tf_generic")],
-        metrics_specs=[
-            tfma.MetricsSpec(
-                metrics=[
-                    tfma.MetricConfig(
-                        module=type(metric).__module__,
-                        class_name=type(metric).__name__,
-                        config=json.dumps(metric.get_config()),
-                        threshold=thresholds.get(metric.name),
-                    )
-                    for metric in metrics(autoencoder=isinstance(profile.sizes, VaeSizes))
-                ]
-            )
-        ],
-        slicing_specs=[tfma.SlicingSpec()],
-    )
+    return _Branch([*tuners, trainer, last_blessed, evaluator, pusher], outputs)
 
 
-def metrics(*, autoencoder: bool) -> list[tfma.metrics.Metric]:
-    """Every metric of an autoencoder or of a forecaster."""
-    accuracies = ("teacher_forced", "sampled", "majority", "repeat_bar", "repeat_bar_sampled")
-    means = [f"{name}_accuracy" for name in accuracies] + ["sample_self_similarity", "data_self_similarity"]
-    of_all = [
-        *(WindowMean(name, of=name) for name in means),
-        WindowMean(GAIN, of="teacher_forced_accuracy", minus="majority_accuracy"),
-        *(WindowRatio(f"{name}_nonsilent_accuracy", of=f"{name}_nonsilent") for name in accuracies),
-        OnsetScores("onset", of="sampled_onsets"),
-        OnsetScores("repeat_bar_onset", of="repeat_bar_sampled_onsets"),
-        HistogramDistance("histogram_distance", of="sample_histogram", to="data_histogram"),
-    ]
-    of_latent = [WindowMean(name, of=name) for name in ("kl", "shuffled_z_accuracy")] + [ActiveUnits("active_units")]
-    return of_all + (of_latent if autoencoder else [])
+def _described(config: Config) -> dict[str, Any]:
+    """The run, as its report tells of it."""
+    return {
+        "pipeline": config.pipeline_name,
+        "bars": config.bars,
+        "profile": config.profile,
+        "seed": config.seed,
+        "midi": config.shown_midi,
+        "corpus": config.midi.rstrip("/").rpartition("/")[2],
+        "code": code_version(),
+        "models": {
+            model: {"sizes": asdict(profile.sizes), "training": asdict(profile.training)}
+            for model, profile in config.model_profiles.items()
+        },
+    }

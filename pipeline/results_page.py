@@ -11,10 +11,11 @@ import jinja2
 from components.window_metric import ALL_AND_EACH_DRUM
 from drums.errors import InputError
 from drums.kit import DRUMS
-from pipeline import machine
 from pipeline.aggregates import Seeds, by_model
 from pipeline.claims import AUTOENCODERS, claims
-from pipeline.results import BASELINES, PAPER, PAPER_KIND, Result
+from pipeline.results import BASELINES, Result
+from report import machine
+from report.paper import paper_of
 
 TEMPLATE = "results.md.jinja"
 SPLITS = ("train", "eval", "test")
@@ -120,7 +121,7 @@ def _accuracy_rows(measured: list[Seeds]) -> list[list[object]]:
             for name, metrics in BASELINES.items():
                 forced, sampled = _shown(seeds.one, *metrics)
                 rows.append([name, seeds.bars, forced, "", sampled, "", ""])
-        paper = PAPER.get((PAPER_KIND.get(seeds.model), seeds.bars))
+        paper = paper_of(seeds.model, seeds.bars)
         forced, sampled = (f"{value:.3f}" for value in paper) if paper else ("", "")
         own = [seeds[f"{way}_accuracy"].shown() for way in ("teacher_forced", "sampled")]
         rows.append([seeds.model, seeds.bars, own[0], forced, own[1], sampled, len(seeds.results)])

@@ -24,11 +24,12 @@ CURVES = {
     "Sampled accuracy": ("val_sampled_accuracy", None),
     "KL (nats)": ("val_kl", "kl"),
 }
-COMMONEST = 20  # combinations in the histogram
+COMMONEST = 12  # combinations in the histogram
 
 
 def _template(text: str, line: str, empty: str, hit: str) -> go.layout.Template:
-    axis = {"gridcolor": line, "zerolinecolor": line, "linecolor": line, "tickcolor": line, "automargin": True}
+    lines = {"gridcolor": line, "zerolinecolor": line, "linecolor": line, "tickcolor": line}
+    axis = {**lines, "automargin": True, "title": {"font": {"size": 13}}}
     return go.layout.Template(
         layout={
             "font": {"family": "system-ui, sans-serif", "size": 13, "color": text},
@@ -66,7 +67,7 @@ def learning_curves(runs: Sequence[Run], names: Sequence[str]) -> dict[str, go.F
             for trace in _curves(model, name, held_out, trained, colours(runs)[model["model"]], DASHES[i % len(DASHES)])
         ]
         if traces:
-            figures[title] = _figure(traces, xaxis_title="step", yaxis_title=title.lower().replace("kl", "KL"))
+            figures[title] = _figure(traces, xaxis_title="step")
     return figures
 
 
@@ -98,12 +99,13 @@ def onsets_by_drum(run: Run, colour_of: dict[str, str]) -> go.Figure:
             x=DRUMS,
             y=[model["metrics"].get(key) for key in keys],
             name=_text(model["model"]),
+            legendgroup=_text(model["model"]),
             marker_color=colour_of[model["model"]],
             hovertemplate="%{x}: %{y:.3f}",
         )
         for model in run["models"]
     ]
-    return _figure(bars, yaxis={"title": "onset F1", "range": [0, 1]}, bargap=0.25)
+    return _figure(bars, yaxis_range=[0, 1], bargap=0.25)
 
 
 def slices(run: Run, colour_of: dict[str, str]) -> dict[str, go.Figure]:
@@ -118,7 +120,7 @@ def slices(run: Run, colour_of: dict[str, str]) -> dict[str, go.Figure]:
                 "categoryorder": "array",
                 "categoryarray": _categories(run, by),
             },
-            yaxis={"title": title.lower(), "range": [0, 1]},
+            yaxis_range=[0, 1],
         )
         for by in properties
         for metric, title in ACCURACIES.items()
@@ -131,6 +133,7 @@ def _dots(model: dict, by: str, metric: str, colour: str) -> go.Scatter:
         x=[_category(s) for s in of_property],
         y=[s["metrics"].get(metric) for s in of_property],
         name=_text(model["model"]),
+        legendgroup=_text(model["model"]),
         mode="lines+markers",
         line={"color": colour, "width": 1},
         marker={"size": 9},
@@ -161,9 +164,19 @@ def combination_histogram(run: Run) -> go.Figure:
     """The commonest combinations, the first above."""
     ids, steps = zip(*run["data"]["combinations"][:COMMONEST], strict=True)
     bars = go.Bar(
-        x=steps, y=[spoken(id) for id in ids], orientation="h", hovertemplate="%{y}: %{x:,} steps<extra></extra>"
+        x=steps,
+        y=[spoken(id) for id in ids],
+        orientation="h",
+        text=[spoken(id) for id in ids],
+        insidetextanchor="start",
+        textangle=0,
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:,} steps<extra></extra>",
     )
-    return _figure([bars], height=120 + 22 * len(ids), xaxis_title="steps", yaxis={"autorange": "reversed"})
+    bare = {"showticklabels": False, "ticks": "", "autorange": "reversed"}
+    return _figure(
+        [bars], xaxis={"title": "steps", "nticks": 5}, yaxis=bare, margin={"l": 8, "r": 12, "t": 12, "b": 44}
+    )
 
 
 def latent(points: Sequence[dict]) -> go.Figure:
@@ -191,7 +204,11 @@ def latent(points: Sequence[dict]) -> go.Figure:
 def spoken(combination: int) -> str:
     """A combination in words, such as `kick + crash`."""
     hit = hits_of(combination)
-    return "silence" if combination == SILENCE else " + ".join(drum for drum, is_hit in zip(DRUMS, hit) if is_hit)
+    return (
+        "silence"
+        if combination == SILENCE
+        else " + ".join(drum for drum, is_hit in zip(DRUMS, hit, strict=True) if is_hit)
+    )
 
 
 def _figure(traces: list, **layout) -> go.Figure:

@@ -6,10 +6,15 @@ from typing import Any, Self
 from apache_beam.metrics import Metrics, MetricsFilter
 
 from drums.errors import InputError
+from drums.kit import DRUMS
 from drums.midi import Reason
 
 _NAMESPACE = "MidiExampleGen"
-_COUNTERS = ("files", "songs", "windows in songs", "windows", *(f"rejected {reason}" for reason in Reason))
+_COUNTERS = (
+    *("files", "songs", "windows in songs", "windows"),
+    *(f"rejected {reason}" for reason in Reason),
+    *(f"hits of {drum}" for drum in DRUMS),
+)
 
 
 def count(element: Any, name: str, by: int = 1) -> Any:
@@ -18,10 +23,15 @@ def count(element: Any, name: str, by: int = 1) -> Any:
     return element
 
 
+def property_name(counter: str) -> str:
+    """The name of an artifact's property that holds a counter."""
+    return counter.replace(" ", "_").replace("/", "_")
+
+
 @dataclass(frozen=True)
 class Counts:
     """Counters by name: files, songs, windows in songs (before equal ones were dropped), windows (after),
-    `windows in <split>`, and `rejected <reason>` files.
+    `windows in <split>`, `hits of <drum>` in all songs, and `rejected <reason>` files.
     """
 
     by_name: dict[str, int]
@@ -35,7 +45,7 @@ class Counts:
 
     def as_properties(self) -> dict[str, int]:
         """By names with underscores for spaces, as properties of an artifact have them."""
-        return {name.replace(" ", "_").replace("/", "_"): value for name, value in self.by_name.items()}
+        return {property_name(name): value for name, value in self.by_name.items()}
 
     def refuse_empty_splits(self, input_base: str, splits: list[str]) -> None:
         """Raises InputError where a split holds nothing, which later nodes would only stumble over."""

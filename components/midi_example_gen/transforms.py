@@ -19,7 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from components.midi_example_gen.counts import count
 from components.midi_example_gen.examples import serialized_examples
 from components.midi_example_gen.packing import pack, unpack
-from drums.kit import combinations_of
+from drums.kit import DRUMS, combinations_of
 from drums.midi import Reason, RejectedError
 from drums.sources import midi_in, shown
 from drums.windows import read_song
@@ -107,7 +107,10 @@ def songs_at(path: bytes, bars: int) -> Iterator:
 def digests_of_song(song: PackedSong, bars: int) -> Iterator[tuple[int, tuple[str, bytes, bytes]]]:
     """(bucket, (song, places, digests)): the windows of a song whose digests fall in each bucket."""
     song_id, packed = song
-    combinations = combinations_of(unpack(packed).windows(bars)).astype("<u2")
+    unpacked = unpack(packed)
+    for drum, hits in zip(DRUMS, (unpacked.velocities > 0).sum(axis=(0, 1)).tolist(), strict=True):
+        count(None, f"hits of {drum}", hits)
+    combinations = combinations_of(unpacked.windows(bars)).astype("<u2")
     count(None, "windows in songs", len(combinations))
     digests = np.frombuffer(
         b"".join(hashlib.blake2b(window, digest_size=_DIGEST_BYTES).digest() for window in combinations), np.uint8

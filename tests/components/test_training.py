@@ -99,10 +99,18 @@ def test_another_recipe_or_other_data_have_checkpoints_of_their_own(arguments):
     assert one == training.checkpoints_of(arguments(2, checkpoints="here"))
     assert str(one).startswith("here/conv-2bar/")
     assert one.name == training.checkpoints_of(arguments(1, checkpoints="there")).name
-    assert one != training.checkpoints_of(arguments(1, Training(16, 7), checkpoints="here"))
+    assert one != training.checkpoints_of(arguments(1, Training(16, 8, learning_rate=0.1), checkpoints="here"))
     elsewhere = arguments(1, checkpoints="here")
     elsewhere.transform_output = "transform/2"
     assert one != training.checkpoints_of(elsewhere)
+
+
+def test_a_longer_run_goes_on_from_a_shorter_one(arguments):
+    folders = {
+        training.checkpoints_of(arguments(1, Training(16, steps, minutes=minutes), checkpoints="here"))
+        for steps, minutes in ((7, None), (8, None), (8, 1.0))
+    }
+    assert len(folders) == 1
 
 
 def test_too_few_examples_are_refused_by_their_number(arguments):

@@ -7,30 +7,36 @@ from tfx import v1 as tfx  # noqa: F401  (tensorflow_model_analysis is complete 
 
 from tensorflow_model_analysis.metrics import metric_types  # isort: skip
 
-from components.window_metric import ActiveUnits, HistogramDistance, OnsetScores, WindowMean, WindowRatio
+from components.window_metric import ActiveUnits, HistogramDistance, JudgedMean, OnsetScores, WindowMean, WindowRatio
 
 
-def figures_of(metric, predictions: dict[str, np.ndarray], model: str = "") -> dict[str, float]:
-    """What a metric tells of windows, as Beam would ask it: in two parts, merged."""
-    (computation,) = metric.computations(model_names=[model])
+def figures_of(metric, predictions: dict[str, np.ndarray], model: str = "", songs: str = "") -> dict[str, float]:
+    """What a metric tells of windows, as Beam would ask it: in two parts, merged. songs: a letter a window."""
     windows = len(next(iter(predictions.values())))
     inputs = []
     for window in range(windows):
         # TFMA gives a scalar as an array of shape [1].
         of_window = {name: np.atleast_1d(values[window]) for name, values in predictions.items()}
-        inputs.append(metric_types.StandardMetricInputs(predictions={model: of_window} if model else of_window))
-    combiner = computation.combiner
+        of_window = {model: of_window} if model else of_window
+        song = {"song_id": np.array([(songs or "a" * windows)[window]])}
+        inputs.append(metric_types.StandardMetricInputs(predictions=of_window, features=song))
+    figures = {}
+    for computation in metric.computations(model_names=[model]):
+        outcome = combined(computation.combiner, inputs)
+        assert not outcome or list(outcome) == computation.keys
+        assert all(key.model_name == model for key in outcome)
+        figures |= {key.name: value for key, value in outcome.items()}
+    return figures
+
+
+def combined(combiner: beam.CombineFn, inputs: list) -> dict:
     parts = []
-    for part in (inputs[: windows // 2], inputs[windows // 2 :]):
+    for part in (inputs[: len(inputs) // 2], inputs[len(inputs) // 2 :]):
         accumulator = combiner.create_accumulator()
         for one in part:
             accumulator = combiner.add_input(accumulator, one)
         parts.append(accumulator)
-    merged = combiner.merge_accumulators([*parts, combiner.create_accumulator()])
-    outcome = combiner.extract_output(merged)
-    assert list(outcome) == computation.keys
-    assert all(key.model_name == model for key in outcome)
-    return {key.name: value for key, value in outcome.items()}
+    return combiner.extract_output(combiner.merge_accumulators([*parts, combiner.create_accumulator()]))
 
 
 def test_the_mean_is_over_windows():
@@ -71,15 +77,37 @@ def test_each_of_several_models_has_its_own():
 
 
 def test_a_model_without_the_prediction_has_no_figure():
-    assert math.isnan(figures_of(WindowMean("m", of="newer"), {"right": np.array([0.0, 1.0])})["m"])
-    figures = figures_of(OnsetScores("onset", of="onsets"), {"right": np.array([0.0, 1.0])})
-    assert len(figures) == 30
-    assert all(map(math.isnan, figures.values()))
+    assert figures_of(WindowMean("m", of="newer"), {"right": np.array([0.0, 1.0])}, songs="ab") == {}
+    assert figures_of(OnsetScores("onset", of="onsets"), {"right": np.array([0.0, 1.0])}) == {}
+
+
+def test_an_interval_is_over_songs_and_needs_two():
+    right = {"right": np.array([0.2, 0.4, 0.6, 0.8])}
+    assert set(figures_of(WindowMean("m", of="right"), right, songs="aaaa")) == {"m"}
+    two = figures_of(WindowMean("m", of="right"), right, songs="abba")
+    assert two == pytest.approx({"m": 0.5, "m_low": 0.5, "m_high": 0.5})  # both songs have the same mean
+    four = figures_of(WindowMean("m", of="right"), right, songs="abcd")
+    assert four["m_low"] < 0.4
+    assert four["m_high"] > 0.6
+
+
+def test_a_ratio_and_an_f1_have_intervals_too():
+    steps = {"steps": np.array([[1, 2], [3, 4], [0, 1]])}
+    assert set(figures_of(WindowRatio("r", of="steps"), steps, songs="abc")) == {"r", "r_low", "r_high"}
+    onsets = {"onsets": np.ones((2, 3, 9))}
+    figures = figures_of(OnsetScores("onset", of="onsets"), onsets, songs="ab")
+    assert figures["onset_f1_low"] == pytest.approx(figures["onset_f1"]) == pytest.approx(0.5)
+    assert len(figures) == 32
+
+
+def test_few_songs_are_not_judged():
+    right = {"right": np.array([0.2, 0.4, 0.6])}
+    assert figures_of(JudgedMean("m", of="right", songs=3), right, songs="abb") == {"m": 1.0}
+    assert figures_of(JudgedMean("m", of="right", songs=3), right, songs="abc") == pytest.approx({"m": 0.4})
 
 
 def test_merging_leaves_the_parts_as_they_were():
-    (computation,) = WindowRatio("r", of="steps").computations(model_names=[""])
-    combiner: beam.CombineFn = computation.combiner
+    combiner = WindowRatio("r", of="steps").computations(model_names=[""])[0].combiner
     window = metric_types.StandardMetricInputs(predictions={"steps": np.array([1.0, 2.0])})
     one = combiner.add_input(combiner.create_accumulator(), window)
     combiner.merge_accumulators([one, one])

@@ -110,7 +110,7 @@ def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny
 
 
 @pytest.mark.parametrize("model", [model for model, bars in profiles.DEMO if bars == 2])
-def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, tmp_path, monkeypatch):
+def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, tmp_path, monkeypatch, capfd):
     demo = profiles.DEMO[model, 2]
     untrained = replace(demo.training, steps=1, evaluate_every=1, learning_rate=1e-9, final_learning_rate=1e-9)
     monkeypatch.setitem(
@@ -121,6 +121,12 @@ def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, t
     (result,) = latest_results(config.metadata)
     assert not result.blessed
     assert not pushed_models(config.serving)
+    run(config)
+    assert states(config)[f"Evaluator.{model}", "CACHED"] == 1
+    lines = capfd.readouterr().out.splitlines()
+    reasons = [line for line in lines if line.startswith("    not blessed: gain_over_majority is ")]
+    assert len(reasons) == 2, lines  # also from the cache
+    assert all(" on all windows, at least 0.020 is asked: " in reason for reason in reasons)
 
 
 def test_sixteen_bars_come_from_the_same_pipeline(songs, tmp_path, monkeypatch):

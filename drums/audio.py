@@ -1,0 +1,138 @@
+"""The sound of grids: the program fluidsynth and a General MIDI sound font in, MP3 out."""
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from drums.errors import InputError
+from drums.kit import DRUMS, STEPS_PER_BAR
+from drums.notes import write_midi
+
+SAMPLE_RATE = 44100  # Hz
+SOUNDFONT = "DRUMLINE_SOUNDFONT"  # the environment variable with the path of another sound font
+
+# TimGM6mb before the others, so that beats sound the same wherever its package is.
+_SOUNDFONTS = tuple(
+    Path("/usr/share/sounds", name)
+    for name in ("sf2/TimGM6mb.sf2", "sf2/default-GM.sf2", "sf3/default-GM.sf3", "sf2/FluidR3_GM.sf2")
+)
+_PEAK = 0.89  # -1 dB: MP3 may come out a little louder than what went in
+_INAUDIBLE = 1e-3  # -60 dB
+_NOISE = 1e-6  # above fluidsynth's silence, and below the softest hit
+_TAIL = 1.5  # seconds that may sound on behind the last step
+_FADE = 0.05  # seconds
+_QPM_OF_ONE_SHOTS = 40.0  # a bar of 6 seconds, in which every drum dies away
+
+
+def unavailable() -> str | None:
+    """Why there is no sound on this machine and what to install, in one sentence; None where there is."""
+    if not shutil.which("fluidsynth"):
+        return (
+            "no sound: the program fluidsynth is not on the PATH; "
+            "install it (Debian: apt-get install fluidsynth timgm6mb-soundfont)"
+        )
+    font = _soundfont()
+    if font and not _is_soundfont(font):
+        return f"no sound: {font}: this is no sound font; set {SOUNDFONT} to one, or unset it"
+    if not font:
+        return (
+            "no sound: there is no General MIDI sound font in /usr/share/sounds; install one "
+            f"(Debian: apt-get install timgm6mb-soundfont) or set {SOUNDFONT} to the path of one"
+        )
+    return None
+
+
+def rendered(hits: np.ndarray, qpm: float = 120.0) -> np.ndarray:
+    """The sound of a grid, float32 [samples], mono at 44.1 kHz, its peak at -1 dB, so that clips are about as loud.
+
+    hits: [steps, 9], hits or velocities as drums.notes takes them.  qpm: quarter notes a minute.
+    It lasts as long as its steps, and up to 1.5 s longer where a drum sounds on. A grid without hits is silence.
+    Raises InputError where there is no synthesizer, ValueError for a grid that is none.
+    """
+    length = round(len(hits) * _samples_of_step(qpm))
+    sound = _trimmed(_synthesized(hits, qpm)[: length + round(_TAIL * SAMPLE_RATE)])
+    return _normalized(_faded(np.pad(sound, (0, max(length - len(sound), 0)))))
+
+
+def mp3(samples: np.ndarray) -> bytes:
+    """An MP3 file of samples, float [samples], mono at 44.1 kHz: about 60 kilobit a second."""
+    file = io.BytesIO()
+    quality = {"compression_level": 0.7, "bitrate_mode": "VARIABLE"}
+    soundfile.write(file, samples, SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III", **quality)
+    return file.getvalue()
+
+
+def one_shots() -> dict[str, bytes]:
+    """An MP3 file of one hit of each drum of the kit, up to 1.5 s; together as loud as drums are to each other.
+
+    Raises InputError where there is no synthesizer.
+    """
+    hits = np.zeros([len(DRUMS) * STEPS_PER_BAR, len(DRUMS)], np.int64)
+    hits[np.arange(len(DRUMS)) * STEPS_PER_BAR, np.arange(len(DRUMS))] = 1
+    sound = _normalized(_synthesized(hits, _QPM_OF_ONE_SHOTS))
+    bar, length = STEPS_PER_BAR * _samples_of_step(_QPM_OF_ONE_SHOTS), round(_TAIL * SAMPLE_RATE)
+    starts = (round(drum * bar) for drum in range(len(DRUMS)))
+    return {
+        drum: mp3(_faded(_trimmed(sound[start : start + length]))) for drum, start in zip(DRUMS, starts, strict=True)
+    }
+
+
+def _soundfont() -> Path | None:
+    if named := os.environ.get(SOUNDFONT):
+        return Path(named)
+    return next((path for path in _SOUNDFONTS if path.is_file()), None)
+
+
+def _is_soundfont(path: Path) -> bool:
+    """By its first bytes: fluidsynth passes over a file that is none and plays with another one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[:4] == b"RIFF" and start[8:] == b"sfbk"
+
+
+def _samples_of_step(qpm: float) -> float:
+    return SAMPLE_RATE * 60 / qpm / (STEPS_PER_BAR // 4)
+
+
+def _synthesized(hits: np.ndarray, qpm: float) -> np.ndarray:
+    """What fluidsynth makes of a grid, both channels as one, float32 [samples]."""
+    if why := unavailable():
+        raise InputError(why)
+    with tempfile.TemporaryDirectory() as folder:
+        midi, wav = Path(folder, "beat.mid"), Path(folder, "beat.wav")
+        write_midi(hits, midi, qpm)
+        sound_of_midi = ["-ni", "-q", "-T", "wav", "-O", "float", "-r", str(SAMPLE_RATE), "-F", str(wav)]
+        done = subprocess.run(["fluidsynth", *sound_of_midi, str(_soundfont()), str(midi)], capture_output=True)
+        if done.returncode or not wav.exists():
+            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise InputError(f"{_soundfont()}: fluidsynth could not play with this sound font ({' '.join(said)})")
+        sound = soundfile.read(wav, dtype="float32", always_2d=True)[0].mean(axis=1)
+    return np.where(np.abs(sound) < _NOISE, np.float32(0), sound)
+
+
+def _loudest(sound: np.ndarray) -> float:
+    return float(np.abs(sound).max(initial=0))
+
+
+def _normalized(sound: np.ndarray) -> np.ndarray:
+    return sound * np.float32(_PEAK / (_loudest(sound) or 1))
+
+
+def _trimmed(sound: np.ndarray) -> np.ndarray:
+    """Without the silence behind."""
+    audible = np.flatnonzero(np.abs(sound) > _INAUDIBLE * _loudest(sound))
+    return sound[: audible[-1] + 1 if len(audible) else 0]
+
+
+def _faded(sound: np.ndarray) -> np.ndarray:
+    """Its last 50 ms going to nothing, so that a cut does not click."""
+    fade = min(round(_FADE * SAMPLE_RATE), len(sound))
+    return sound * np.concatenate([np.ones(len(sound) - fade), np.linspace(1, 0, fade)]).astype(np.float32)
