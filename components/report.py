@@ -192,7 +192,7 @@ def _slices(evaluation: str) -> list[Facts]:
 def _data(inputs: dict[str, list], midi: str) -> Facts:
     counts = Counter()
     for artifact in inputs["examples"]:
-        counts.update({name: artifact.get_int_custom_property(name) for name in _int_properties(artifact)})
+        counts.update({name: artifact.get_int_custom_property(name) for name in _counters(artifact)})
     combinations = frequencies(tft.TFTransformOutput(artifact_utils.get_single_uri(inputs["transform_graph"])))
     rejected, hits = "rejected_", property_name("hits of ")
     return {
@@ -208,9 +208,10 @@ def _data(inputs: dict[str, list], midi: str) -> Facts:
     }
 
 
-def _int_properties(artifact: Any) -> list[str]:
-    values = artifact.mlmd_artifact.custom_properties.items()
-    return [name for name, value in values if value.HasField("int_value") and name != "span"]
+def _counters(artifact: Any) -> list[str]:
+    """The names of its properties that MidiExampleGen's `Counts` made."""
+    names = artifact.mlmd_artifact.custom_properties
+    return [name for name in names if name.startswith(("files", "songs", "windows", "rejected", "hits"))]
 
 
 def _lineage(inputs: dict[str, list], run: Facts, of_models: dict[str, dict[str, Any]]) -> list[Facts]:

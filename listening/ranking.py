@@ -93,7 +93,8 @@ def _strengths(names: list[str], tallies: Sequence[Tally]) -> tuple[list[float],
         a, b = names.index(tally.a), names.index(tally.b)
         wins[a, b] += tally.a_wins + tally.same / 2
         wins[b, a] += tally.b_wins + tally.same / 2
-    strengths = choix.ilsr_pairwise_dense(wins)
+    # Its default of 100 is too few where hundreds of answers are about the same two of several sources.
+    strengths = choix.ilsr_pairwise_dense(wins, max_iter=10_000)
     rates = expit(strengths[:, None] - strengths)
     information = (wins + wins.T) * rates * rates.T
     hessian = np.diag(information.sum(axis=1)) - information

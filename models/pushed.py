@@ -48,7 +48,13 @@ class PushedModel:
         The same seed gives the same beats, and beat i is the same whatever the count.
         bars: their length, by default a window's; models/chaining.py tells how others come about.
         first: the number of the first beat, for whoever takes them in parts.
+        Raises InputError for a model that an older Drumline pushed.
         """
+        if not {"draw", "continue"} & set(self.signatures):
+            raise InputError(
+                f"{self.folder / str(self.version)}: an older Drumline pushed this model, without the signature draw; "
+                "`./run drums train` pushes it anew"
+            )
         return beats(self, bars or self.bars, temperature, seeds_of(seed, range(first, first + count)))
 
 

@@ -133,8 +133,9 @@ def _branch(config: Config, model: str, profile: ModelProfile, examples, schema,
         "evaluation": evaluator.outputs["evaluation"],
         "blessing": evaluator.outputs["blessing"],
         "pushed_model": pusher.outputs["pushed_model"],
-        **{"hyperparameters": tuner.outputs["best_hyperparameters"] for tuner in tuners},
     }
+    if tuners:
+        outputs["hyperparameters"] = tuners[0].outputs["best_hyperparameters"]
     return _Branch([*tuners, trainer, last_blessed, evaluator, pusher], outputs)
 
 

@@ -28,7 +28,8 @@ function whenSeen(element, drawer) {
 }
 
 async function draw(plot, { data, layout }, config = {}) {
-  await Plotly.react(plot, data, { ...layout, template: template() }, { displayModeBar: false, responsive: true, ...config });
+  const settled = { displayModeBar: false, responsive: true, ...config };
+  await Plotly.react(plot, data, { ...layout, template: template() }, settled);
   drawn.add(plot);
 }
 
@@ -39,7 +40,9 @@ for (const picture of document.querySelectorAll(".picture")) {
   whenSeen(picture, async () => {
     const plot = picture.querySelector(".plot");
     await draw(plot, spec);
-    plot.on("plotly_click", ({ points }) => picture.dispatchEvent(new CustomEvent("point", { detail: points[0].pointIndex, bubbles: true })));
+    plot.on("plotly_click", ({ points }) => {
+      picture.dispatchEvent(new CustomEvent("point", { detail: points[0].pointIndex, bubbles: true }));
+    });
   });
 }
 
@@ -82,6 +85,8 @@ function grid({ combinations, primer_steps: primer = 0 }) {
 }
 
 const beats = new Map(); // by .beat element, the example that it shows
+let context; // the browser lets a page make sound once its reader has pressed something
+let playing = null; // the beat that sounds and its sources
 
 function show(beat) {
   return draw(beat.querySelector(".plot"), grid(beats.get(beat)), { staticPlot: true });
@@ -119,9 +124,6 @@ for (const space of document.querySelectorAll(".latent")) {
   space.addEventListener("point", ({ detail }) => choose(detail));
   slider.addEventListener("input", () => choose(slider.valueAsNumber));
 }
-
-let context;
-let playing = null; // the beat that sounds and how to silence it
 
 async function decoded(context) {
   const buffers = Object.entries(sounds).map(async ([drum, mp3]) => {

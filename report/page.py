@@ -44,33 +44,28 @@ def page(runs: Sequence[Run], sounds: dict[str, bytes] | str) -> str:
     letters = string.ascii_uppercase[: len(runs)]
     names = [f"{letter}:\N{NO-BREAK SPACE}" for letter in letters] if len(runs) > 1 else [""]
     scripts = get_plotlyjs(), (FOLDER / "page.js").read_text()
-    return (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(
-            runs=[_view(run, name, pictures.colours(runs)) for run, name in zip(runs, names, strict=True)],
-            facts=list(runs),
-            curves=pictures.learning_curves(runs, names),
-            accuracies=[row for run, name in zip(runs, names, strict=True) for row in _accuracies(run, name)],
-            beyond=[row for run, name in zip(runs, names, strict=True) for row in _beyond(run, name)],
-            beyond_columns=["model", *BEYOND.values()],
-            settings={
-                "drums": DRUMS,
-                "stepsPerBar": STEPS_PER_BAR,
-                "secondsPerStep": 60 / QPM / (STEPS_PER_BAR / 4),
-                "templates": {theme: template.to_plotly_json() for theme, template in pictures.TEMPLATES.items()},
-                "sounds": {drum: base64.b64encode(mp3).decode() for drum, mp3 in sounds.items()}
-                if _heard(sounds)
-                else {},
-            },
-            heard=_heard(sounds),
-            silent_because="" if _heard(sounds) else sounds,
-            qpm=QPM,
-            style=(FOLDER / "page.css").read_text(),
-            scripts=scripts,
-            hashes=[_hash(script) for script in scripts],
-        )
-    )
+    template = _environment().get_template("page.html.jinja")
+    return template.render(
+        runs=[_view(run, name, pictures.colours(runs)) for run, name in zip(runs, names, strict=True)],
+        facts=list(runs),
+        curves=pictures.learning_curves(runs, names),
+        accuracies=[row for run, name in zip(runs, names, strict=True) for row in _accuracies(run, name)],
+        beyond=[row for run, name in zip(runs, names, strict=True) for row in _beyond(run, name)],
+        beyond_columns=["model", *BEYOND.values()],
+        settings={
+            "drums": DRUMS,
+            "stepsPerBar": STEPS_PER_BAR,
+            "secondsPerStep": 60 / QPM / (STEPS_PER_BAR / 4),
+            "templates": {theme: template.to_plotly_json() for theme, template in pictures.TEMPLATES.items()},
+            "sounds": {drum: base64.b64encode(mp3).decode() for drum, mp3 in sounds.items()} if _heard(sounds) else {},
+        },
+        heard=_heard(sounds),
+        silent_because="" if _heard(sounds) else sounds,
+        qpm=QPM,
+        style=(FOLDER / "page.css").read_text(),
+        scripts=scripts,
+        hashes=[_hash(script) for script in scripts],
+    ).lstrip()
 
 
 def _heard(sounds: dict[str, bytes] | str) -> bool:

@@ -180,7 +180,7 @@ def combination_histogram(run: Run) -> go.Figure:
 
 
 def latent(points: Sequence[dict]) -> go.Figure:
-    """A point for each window, in its song's colour and shape; the pointIndex is the place in `points`."""
+    """A point for each window, in its song's colour and shape, with its place in `points`; the first is chosen."""
     number_of = {song: i for i, song in enumerate(dict.fromkeys(point["song"] for point in points))}
     songs = [number_of[point["song"]] for point in points]
     scatter = go.Scatter(
@@ -192,6 +192,7 @@ def latent(points: Sequence[dict]) -> go.Figure:
             "symbol": [SYMBOLS[song // len(PALETTE) % len(SYMBOLS)] for song in songs],
             "size": 9,
         },
+        selectedpoints=[0],
         selected={"marker": {"size": 18}},
         unselected={"marker": {"opacity": 0.6}},
         text=[_text(point["song"] or "") for point in points],

@@ -1,18 +1,24 @@
 """Whole pipelines, on small songs and small models."""
 
+import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
+from components.report import FACTS
+from drums.errors import InputError
 from models.pushed import pushed_model, pushed_models
 from models.sizes import LstmSizes, Training, VaeSizes
 from pipeline import profiles
 from pipeline.config import Config
-from pipeline.results import latest_of_seeds, latest_results
+from pipeline.reporting import reported_runs, write_report
+from pipeline.results import all_results, latest_of_seeds, latest_results
 from pipeline.results_page import Setting, chosen, page
 from pipeline.running import run
 from tests.end_to_end.songs import write_songs
@@ -65,16 +71,16 @@ def states(config: Config) -> Counter:
 
 def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny, tmp_path, capfd):
     config = Config(str(songs), 2, tiny, runs=tmp_path)
-    nodes = BEFORE_MODELS + [f"{node}.{model}" for model, _ in TINY for node in OF_A_MODEL]
+    nodes = BEFORE_MODELS + [f"{node}.{model}" for model, _ in TINY for node in OF_A_MODEL] + ["Report"]
 
     run(config)
     first = states(config)
     assert first == {(node, "COMPLETE"): 1 for node in nodes}
 
     run(config)
-    # Resolvers always run. The models that the first run blessed are new to the second: it compares with them, and
-    # pushes again.
-    again = [node for node in nodes if node.startswith(("LatestSpans", "LastBlessed", "Evaluator", "Pusher"))]
+    # Resolvers always run. The models that the first run blessed are new to the second: it compares with them,
+    # pushes again, and has something else to report.
+    again = [node for node in nodes if node.startswith(("LatestSpans", "LastBlessed", "Evaluator", "Pusher", "Report"))]
     second = states(config) - first
     assert second == {(node, "COMPLETE" if node in again else "CACHED"): 1 for node in nodes}
 
@@ -107,6 +113,35 @@ def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny
     assert f"--profile tiny --bars 2 --midi {songs.name} --seed 1" in text
     assert str(songs) not in text
     assert "| not measured |" not in text
+    reports_tell_what_the_table_tells(config)
+
+
+def reports_tell_what_the_table_tells(config: Config) -> None:
+    results, reported = all_results(config.metadata), reported_runs(config.metadata)
+    assert len(results) == 7
+    assert sorted({result.run for result in results}) == sorted(reported)
+    for number, folder in reported.items():
+        facts = json.loads((folder / FACTS).read_text())
+        of_run = {result.model: result for result in results if result.run == number}
+        assert {model["model"] for model in facts["models"]} == set(of_run)
+        for model in facts["models"]:
+            result = of_run[model["model"]]
+            assert model["metrics"] == pytest.approx(result.metrics)
+            assert model["pushed"] == f"serving/{model['model']}-2bar/{result.pushed}"
+            assert len(model["epochs"]) == 2
+            assert model["parameters"] > 0
+            assert {part["by"] for part in model["slices"]} == {"song_id", "hits_per_bar", "distinct_bars"}
+            assert model["blessed_against"] == (None if number == min(reported) else ANY)
+        assert facts["data"]["counts"]["windows_in_test"] == results[0].counts["windows_in_test"]
+        assert sum(facts["data"]["drums"].values()) > 0
+        assert facts["data"]["midi"] == Path(config.midi).name
+        assert config.midi not in (folder / FACTS).read_text()
+        assert (folder / "index.html").read_text().startswith("<!doctype html>")
+    first, second, *_ = sorted(reported)
+    both = write_report(config.runs, [first, second])
+    assert both == config.runs / "reports" / f"run-{first}-{second}.html"
+    with pytest.raises(InputError, match=f"run 12345 has no report; there are those of {first}, {second}"):
+        write_report(config.runs, [12345])
 
 
 @pytest.mark.parametrize("model", [model for model, bars in profiles.DEMO if bars == 2])

@@ -144,6 +144,8 @@ def test_both_pages_fit_and_can_be_read(running, open_page, viewport, dark):  # 
     for address in (running.address, f"{running.address}results"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        tables = "[...document.querySelectorAll('.scroll')].every((box) => box.scrollWidth <= box.clientWidth)"
+        assert page.evaluate(tables)
         colours = page.evaluate(
             "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
         )

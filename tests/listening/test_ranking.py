@@ -2,7 +2,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import binomtest
@@ -95,6 +95,8 @@ def test_without_sources_there_is_no_ranking():
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 3000)] * 3), min_size=6, max_size=6))
+@example([(0, 0, 0)] * 5 + [(0, 857, 0)])
+@example([(0, 0, 0)] * 5 + [(100_000, 0, 0)])
 def test_any_answers_give_finite_strengths_around_zero(counts):
     found = ranking([Tally(a, b, *some) for (a, b), some in zip(combinations("wxyz", 2), counts, strict=True)])
     numbers = [(row.strength_low, row.strength, row.strength_high) for row in found]

@@ -79,7 +79,7 @@ def opened(open_page, files):  # noqa: F811
 
 def until(page, condition: str) -> None:
     """Waits for it without wait_for_function, whose polling the page's content security policy forbids."""
-    for _ in range(600):
+    for _ in range(200):
         if page.evaluate(f"Boolean({condition})"):
             return
         page.wait_for_timeout(50)
