@@ -28,7 +28,7 @@ from models.progress import read_epochs
 from models.registry import MODELS, SIZES
 from models.search import searched
 from models.sizes import VaeSizes
-from report.facts import Facts, Windows, examples_of, latent_map, plain
+from report.facts import Facts, Windows, examples_of, hits_of_each_drum, latent_map, plain
 from report.machine import hardware, software
 from report.page import page
 from report.paper import paper_of
@@ -195,6 +195,7 @@ def _data(inputs: dict[str, list], midi: str) -> Facts:
         counts.update({name: artifact.get_int_custom_property(name) for name in _counters(artifact)})
     combinations = frequencies(tft.TFTransformOutput(artifact_utils.get_single_uri(inputs["transform_graph"])))
     rejected, hits = "rejected_", property_name("hits of ")
+    as_read = {drum: counts[property_name(f"hits of {drum}")] for drum in DRUMS}
     return {
         "midi": midi,
         "counts": {name: count for name, count in counts.items() if not name.startswith((rejected, hits))},
@@ -203,7 +204,9 @@ def _data(inputs: dict[str, list], midi: str) -> Facts:
             for name, count in counts.items()
             if name.startswith(rejected) and count
         },
-        "drums": {drum: counts[property_name(f"hits of {drum}")] for drum in DRUMS},
+        # Examples of an older Drumline do not know what was read.
+        "drums": ({"songs as read": as_read} if any(as_read.values()) else {})
+        | {"training windows": hits_of_each_drum(combinations)},
         "combinations": list(combinations.items()),
     }
 

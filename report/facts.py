@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.manifold import TSNE
 
-from drums.kit import DRUMS, STEPS_PER_BAR, combinations_of
+from drums.kit import DRUMS, STEPS_PER_BAR, combinations_of, hits_of
 
 EXAMPLES = 3  # songs of the test split that are shown
 _FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -160,3 +160,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def hits_of_each_drum(frequencies: Mapping[int, int]) -> dict[str, int]:
+    """How often each drum is hit, from how often each combination is played."""
+    combinations, counts = (np.array(values, np.int64) for values in (list(frequencies), list(frequencies.values())))
+    return dict(zip(DRUMS, (counts @ hits_of(combinations)).tolist(), strict=True))

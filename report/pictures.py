@@ -156,8 +156,18 @@ def _first_number(part: dict) -> int:
 
 
 def drum_histogram(run: Run) -> go.Figure:
-    hits = run["data"]["drums"]
-    return _figure([go.Bar(x=list(hits), y=list(hits.values()), hovertemplate="%{x}: %{y:,}<extra></extra>")])
+    """Each drum's share of all hits, in the songs as they were read and in the windows that are trained on."""
+    bars = [
+        go.Bar(
+            name=name,
+            x=list(hits),
+            y=[count / (sum(hits.values()) or 1) for count in hits.values()],
+            customdata=list(hits.values()),
+            hovertemplate="%{x}: %{y:.1%}, %{customdata:,} hits<extra></extra>",
+        )
+        for name, hits in run["data"]["drums"].items()
+    ]
+    return _figure(bars, yaxis={"tickformat": ".0%"})
 
 
 def combination_histogram(run: Run) -> go.Figure:

@@ -133,7 +133,8 @@ def reports_tell_what_the_table_tells(config: Config) -> None:
             assert {part["by"] for part in model["slices"]} == {"song_id", "hits_per_bar", "distinct_bars"}
             assert model["blessed_against"] == (None if number == min(reported) else ANY)
         assert facts["data"]["counts"]["windows_in_test"] == results[0].counts["windows_in_test"]
-        assert sum(facts["data"]["drums"].values()) > 0
+        assert all(sum(hits.values()) > 0 for hits in facts["data"]["drums"].values())
+        assert len(facts["data"]["drums"]) == 2
         assert facts["data"]["midi"] == Path(config.midi).name
         assert config.midi not in (folder / FACTS).read_text()
         assert (folder / "index.html").read_text().startswith("<!doctype html>")

@@ -169,6 +169,9 @@ def _data(bars: int, generator: np.random.Generator) -> dict:
         "midi": "runs/corpora/freedoom",
         "counts": {"files": 75, "songs": 74, "windows": 1531, "windows_in_train": 1210, "windows_in_test": 160},
         "rejections": {"no drums": 1, "no bar of 4/4": 3},
-        "drums": dict(zip(DRUMS, [12345, 6789, 15432, 1234, 432, 321, 123, 876, 2345], strict=True)),
+        "drums": {
+            "songs as read": dict(zip(DRUMS, [12345, 6789, 15432, 1234, 432, 321, 123, 876, 2345], strict=True)),
+            "training windows": dict(zip(DRUMS, [23456, 9876, 25432, 2234, 832, 621, 0, 1876, 5345], strict=True)),
+        },
         "combinations": [list(pair) for pair in commonest],
     }

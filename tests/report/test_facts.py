@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from components.midi_example_gen.examples import serialized_examples
 from drums.kit import combinations_of
-from report.facts import EXAMPLES, Windows, examples_of, latent_map, plain
+from report.facts import EXAMPLES, Windows, examples_of, hits_of_each_drum, latent_map, plain
 from tests.models.saved import push
 from tests.models.tiny import BARS
 
@@ -100,3 +100,8 @@ def test_plain_facts_are_json():
     facts = {"nan": math.nan, 1: [np.float32(2), np.int64(3)], "deep": {"inf": (math.inf, "x", True, None)}}
     assert plain(facts) == {"nan": None, "1": [2.0, 3], "deep": {"inf": [None, "x", True, None]}}
     json.dumps(plain(facts), allow_nan=False)
+
+
+def test_hits_of_each_drum_are_counted_from_combinations():
+    hits = hits_of_each_drum({0: 100, 1: 5, 0b101: 3, 511: 1})
+    assert list(hits.values()) == [9, 1, 4, 1, 1, 1, 1, 1, 1]
