@@ -23,6 +23,7 @@ from drums.kit import STEPS_PER_BAR
 from listening.answers import Answers
 from listening.clips import sound_of
 from listening.ranking import Standing, Tally, ranking
+from report import COLOURS
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -77,6 +78,7 @@ def application(answers: Answers, clips: dict[str, list[int]], bars: int, sounds
         Route("/answer", answer, methods=["POST"]),
         Route("/results", results),
         Route("/results.json", results_json),
+        Route("/colours.css", lambda _: FileResponse(COLOURS)),
         Mount("/static", StaticFiles(directory=_HERE / "static")),
     ]
     only_these = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))

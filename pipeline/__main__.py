@@ -242,11 +242,12 @@ def listen(runs, bars, models, count, answers, host, port, only_results):
 @drums.command()
 @quiet
 def demo(runs):
-    """Everything in minutes: fetch a free corpus, train both lengths, print the table, write MIDI."""
+    """Everything in minutes: fetch a free corpus, train both lengths, print the table, write MIDI and pages."""
     from drums import corpora
     from pipeline.config import Config
     from pipeline.generating import generate_midi
     from pipeline.profiles import LENGTHS
+    from pipeline.reporting import reported_runs, write_report
 
     click.echo("Fetching the soundtrack of Freedoom (BSD-3-Clause)")
     corpus = corpora.fetch_freedoom(runs / "corpora")
@@ -261,6 +262,9 @@ def demo(runs):
         out = runs / "beats" / f"{bars}bar"
         for path in generate_midi(runs / "serving", "hierarchical_vae", bars, 4, 1.0, 0, 120.0, out):
             click.echo(str(path))
+    click.echo("\nWhat came of it, as pages for the browser:")
+    for number in sorted(reported_runs(runs / "metadata.sqlite"))[-len(LENGTHS) :]:
+        click.echo(str(write_report(runs, [number])))
 
 
 def _run(config) -> None:

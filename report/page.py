@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from drums.kit import DRUMS, STEPS_PER_BAR
-from report import pictures
+from report import COLOURS, pictures
 from report.pictures import Run
 
 FOLDER = Path(__file__).parent
@@ -62,7 +62,7 @@ def page(runs: Sequence[Run], sounds: dict[str, bytes] | str) -> str:
         heard=_heard(sounds),
         silent_because="" if _heard(sounds) else sounds,
         qpm=QPM,
-        style=(FOLDER / "page.css").read_text(),
+        style=COLOURS.read_text() + (FOLDER / "page.css").read_text(),
         scripts=scripts,
         hashes=[_hash(script) for script in scripts],
     ).lstrip()
