@@ -33,7 +33,7 @@ class Result:
 
     midi: what it was trained on, as the command line would have it; below the folder of the runs as `runs/...`.
     counts: the counters of its examples: `files`, `songs`, `windows`, `windows_in_train` and so on.
-    sizes, training: fields of the dataclasses in `models.sizes`.
+    sizes, training: fields of the dataclasses in `models.sizes`.  tuned: whether a search chose the sizes.
     steps, minutes: how long it was trained, all resumptions together.
     run: the number of the pipeline's run, of those of all pipelines.
     pushed: the version that it was pushed as; None where it was not.
@@ -52,6 +52,7 @@ class Result:
     counts: dict[str, int] = field(default_factory=dict)
     steps: float = math.nan
     minutes: float = math.nan
+    tuned: bool = False
     run: int = 0
     pushed: str | None = None
 
@@ -142,7 +143,7 @@ def _result(store, execution, runs: Path) -> Result | None:
         date=datetime.fromtimestamp(execution.create_time_since_epoch / 1000),
         metrics=gate.figures(evaluation.uri),
         blessed=bool(blessing.custom_properties["blessed"].int_value),
-        sizes=_sizes(store, trainer, custom_config),
+        **_sizes(store, trainer, custom_config),
         training=custom_config["training"],
         counts={name: value.int_value for name, value in examples.custom_properties.items() if _is_int(value)},
         run=run.id,
@@ -152,11 +153,14 @@ def _result(store, execution, runs: Path) -> Result | None:
 
 
 def _sizes(store, trainer, custom_config: dict[str, Any]) -> dict[str, Any]:
-    """Those of the profile, with what a search chose in their place."""
-    sizes = SIZES[custom_config["model"]](**custom_config["sizes"])
-    for hyperparameters in artifacts_of(store, trainer, "hyperparameters"):
+    """`sizes`: those of the profile, with what a search chose in their place; `tuned`: whether one did."""
+    sizes, found = (
+        SIZES[custom_config["model"]](**custom_config["sizes"]),
+        artifacts_of(store, trainer, "hyperparameters"),
+    )
+    for hyperparameters in found:
         sizes = searched(sizes, hyperparameters.uri)
-    return asdict(sizes)
+    return {"sizes": asdict(sizes), "tuned": bool(found)}
 
 
 def _pushed(store, blessing) -> str | None:

@@ -97,9 +97,11 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _commands(results: list[Result]) -> list[str]:
     """What made these results: one run a length and seed."""
+    tuned = {(result.bars, result.seed) for result in results if result.tuned}
     runs = sorted({(result.bars, result.seed, result.profile, result.midi) for result in results})
     return [
         f"./run drums train --profile {profile} --bars {bars} --midi {shlex.quote(midi)} --seed {seed}"
+        + (" --tune" if (bars, seed) in tuned else "")
         for bars, seed, profile, midi in runs
     ]
 

@@ -5,6 +5,7 @@ import json
 import pytest
 import tensorflow as tf
 
+from components.report import FACTS
 from drums.errors import InputError
 from models import search
 from models.search import Search
@@ -12,6 +13,8 @@ from models.sizes import ConvSizes, Training
 from pipeline import profiles
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.results import all_results
+from pipeline.results_page import Setting, page
 from pipeline.running import run
 from tests.end_to_end.songs import write_songs
 from tests.end_to_end.test_pipeline import NO_GATE, states
@@ -51,6 +54,14 @@ def test_the_model_that_is_pushed_has_the_sizes_that_the_search_found_best(tmp_p
     shapes = [tuple(weight.shape) for weight in pushed.weights]
     assert (4, 9, best["filters"]) in shapes
     assert (16 // best["pool"], best["filters"], 9) in shapes
+
+    (result,) = (result for result in all_results(config.metadata) if result.model == "conv")
+    assert result.tuned
+    assert {name: result.sizes[name] for name in best} == best
+    assert "--seed 0 --tune" in page([result], Setting.here())
+    facts = json.loads((newest(config.pipeline_root / "Report" / "report") / FACTS).read_text())
+    (reported,) = (model for model in facts["models"] if model["model"] == "conv")
+    assert reported["sizes"] == result.sizes
 
     run(config)
     cached = states(config)
