@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from models import warmup
+from models import batching, warmup
 from models.pushed import PushedModel
 from tests.models.saved import push
 
@@ -34,3 +34,8 @@ def test_each_request_can_be_replayed(pushed, requests):
         for name, value in outputs.items():
             assert len(value) == 1, name
             assert np.isfinite(value).all(), name
+
+
+def test_requests_are_batched_only_where_all_rows_have_one_shape(pushed):
+    batched = (pushed.folder / "1" / batching.PARAMETERS).exists()
+    assert batched == ("vae" in pushed.name)

@@ -1,0 +1,45 @@
+"""The page of a real run, in a browser."""
+
+import json
+
+import pytest
+
+from components.report import FACTS, PAGE
+from drums import audio
+from pipeline import profiles
+from pipeline.config import Config
+from pipeline.running import run
+from report.page import shown
+from tests.browser import chromium, open_page  # noqa: F401
+from tests.end_to_end.songs import write_songs
+from tests.end_to_end.test_pipeline import TINY
+from tests.report.test_page_in_browser import EAR, HEARD, draw_all, rows, until
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The report of a small run."""
+    place = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(profiles.PROFILES, "tiny", TINY)
+        config = Config(str(write_songs(place / "songs", 30)), 2, "tiny", runs=place / "runs")
+        run(config)
+    (report,) = (config.pipeline_root / "Report" / "report").iterdir()
+    return report
+
+
+def test_the_page_of_a_run_tells_its_figures_and_can_be_heard(folder, open_page):  # noqa: F811
+    facts = json.loads((folder / FACTS).read_text())
+    page = open_page(folder / PAGE)
+    page.context.set_offline(True)
+    draw_all(page)
+    told = {row[0]: row[1:] for row in rows(page, "Held-out songs")}
+    assert set(told) == {"majority", "repeat_bar", *(model["model"] for model in facts["models"])}
+    for model in facts["models"]:
+        for metric in ("teacher_forced_accuracy", "sampled_accuracy"):
+            assert shown(model["metrics"][metric]) in told[model["model"]]
+    if not audio.unavailable():
+        page.evaluate(EAR)
+        page.locator(".beat button").first.click()
+        until(page, f"window.ear && {HEARD} > 0.01")
+    assert page.errors == []

@@ -1,0 +1,109 @@
+import datetime
+import ipaddress
+
+import grpc
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from drums.errors import InputError
+from serving.server import Server
+from serving.tls import Tls
+from tests.serving.running import FLAT, sampling
+
+
+class Authority:
+    """Signs certificates, its own to begin with; each is written beside its key."""
+
+    def __init__(self, folder, name):
+        self._folder = folder
+        self.key, self.subject = None, None
+        self.certificate, self.key_file = self.sign(name, authority=True)
+
+    def sign(self, name, authority=False):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        if self.key is None:
+            self.key, self.subject = key, subject
+        now = datetime.datetime.now(datetime.UTC)
+        localhost = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        certificate = (
+            x509.CertificateBuilder(self.subject, subject, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(localhost, critical=False)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+            .add_extension(_usage(authority), critical=True)
+            .sign(self.key, hashes.SHA256())
+        )
+        pem, key_pem = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        plain = serialization.NoEncryption()
+        key_pem.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+        return pem, key_pem
+
+
+def _usage(authority: bool) -> x509.KeyUsage:
+    unused = ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
+    unused += ["encipher_only", "decipher_only"]
+    used = {"digital_signature": True, "key_cert_sign": authority, "crl_sign": authority}
+    return x509.KeyUsage(**dict.fromkeys(unused, False), **used)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"), "authority")
+
+
+def asked(server, root, client=None) -> int:
+    """The version that answers over gRPC and then over REST."""
+    pair = [file.read_bytes() for file in reversed(client)] if client else [None, None]
+    credentials = grpc.ssl_channel_credentials(root.read_bytes(), *pair)
+    with grpc.secure_channel(f"127.0.0.1:{server.port}", credentials) as channel:
+        response = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(sampling(), timeout=20)
+    address = f"https://127.0.0.1:{server.rest_port}/v1/models/{FLAT}/versions/1"
+    client = tuple(map(str, client)) if client else None
+    assert requests.get(address, verify=str(root), cert=client, timeout=20).ok
+    return response.model_spec.version.value
+
+
+def test_with_a_certificate_both_ports_speak_tls_only(own, authority):
+    with Server(own, tls=Tls(*authority.sign("server"))) as server:
+        assert asked(server, authority.certificate) == 1
+        plain = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(f"127.0.0.1:{server.port}"))
+        with pytest.raises(grpc.RpcError):
+            plain.Predict(sampling(), timeout=5)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{server.rest_port}/v1/models/{FLAT}", timeout=5)
+
+
+def test_where_clients_must_show_a_certificate_no_other_one_will_do(own, authority, tmp_path):
+    stranger = Authority(tmp_path, "stranger")
+    with Server(own, tls=Tls(*authority.sign("server"), authority.certificate)) as server:
+        assert asked(server, authority.certificate, authority.sign("client")) == 1
+        address = f"https://127.0.0.1:{server.rest_port}/v1/models/{FLAT}"
+        for client in (None, stranger.sign("client")):
+            with pytest.raises(grpc.RpcError):
+                asked(server, authority.certificate, client)
+            pair = tuple(map(str, client)) if client else None
+            with pytest.raises(requests.ConnectionError):
+                requests.get(address, verify=str(authority.certificate), cert=pair, timeout=20)
+        assert asked(server, authority.certificate, authority.sign("client")) == 1
+
+
+def test_files_that_are_no_certificates_are_refused_in_a_sentence(authority, tmp_path):
+    certificate, key = authority.sign("server")
+    text = tmp_path / "text.pem"
+    text.write_text("hello")
+    for wrong in ((text, key), (certificate, text), (certificate, authority.key_file), (tmp_path / "no.pem", key)):
+        with pytest.raises(InputError, match="no certificate with its key"):
+            Tls(*wrong)
+    for clients in (text, tmp_path / "no.pem"):
+        with pytest.raises(InputError, match="no certificate of an authority"):
+            Tls(certificate, key, clients)
