@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from drums.kit import DRUMS
-from models import accuracy
+from models import accuracy, batching, warmup
 from models.decoding import continue_beat, decode
 from models.density import Density
 from models.encoding import hits_of_combinations
@@ -32,7 +32,8 @@ def save(
     density: Density | None = None,
     track: Sequence[Any] = (),
 ) -> None:
-    """Writes a SavedModel with the signatures `serving_default`, `evaluate` and those of the model's kind.
+    """Writes a SavedModel with the signatures `serving_default`, `evaluate` and those of the model's kind, and with
+    what TensorFlow Serving warms it up by and batches requests by.
 
     majority: the commonest combination of the training windows, 0..511.
     other_windows: combinations, integers [N, steps], of songs that nobody evaluates the model on. `evaluate` tells
@@ -52,6 +53,8 @@ def save(
         signatures = _forecaster_signatures(model, encode)
     signatures["evaluate"] = _evaluate(model, encode, majority, other_windows, density)
     tf.saved_model.save(module, str(directory), signatures=signatures)
+    warmup.write(directory, signatures)
+    batching.write(directory, signatures)
 
 
 def _vae_signatures(model: Vae, encode: Encode, density: Density) -> dict[str, tf.types.experimental.GenericFunction]:

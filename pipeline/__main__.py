@@ -191,26 +191,81 @@ def results(runs, profile, corpus, out):
     click.echo(str(out))
 
 
+def playing(*models: str, temperature: float):
+    """The options that all commands have which play beats, as one: a `pipeline.playing.Playing`.
+
+    models: those of which the first that is there plays, unless one is named.
+    """
+    options = [
+        click.option("--model", default="", help=f"Which model.  [default: {' or '.join(models)}]"),
+        click.option("--bars", type=int, default=2, help="The model's window: 2 or 16."),
+        click.option("--server", default="", help="HOST:PORT of a server.  [default: the pushed models play here]"),
+        click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files."),
+        click.option("--audio", is_flag=True, help="An MP3 file beside each MIDI file."),
+        click.option("--temperature", type=click.FloatRange(0), default=temperature, help="0 plays the likeliest."),
+        click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), default=0, help="The same plays the same."),
+    ]
+
+    def with_options(command):
+        @functools.wraps(command)
+        def played(runs, model, bars, server, out, audio, temperature, seed, **others):
+            from pipeline.playing import Playing
+
+            told = Playing(runs / "serving", (model,) if model else models, bars, out, temperature, seed, server, audio)
+            _show(command(told, **others))
+
+        for option in reversed(options):
+            played = option(played)
+        return quiet(played)
+
+    return with_options
+
+
 @drums.command()
-@click.option("--model", default="hierarchical_vae", help="A pushed model.")
-@click.option("--bars", type=int, default=2, help="The model's window: 2 or 16.")
-@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.  [default: a window]")
 @click.option("--count", type=click.IntRange(1, 1000), default=4, help="How many beats.")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, help="0 always plays the likeliest.")
-@click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), default=0, help="The same gives the same beats.")
+@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.  [default: a window]")
 @click.option("--qpm", type=click.FloatRange(20, 400), default=120.0, help="Quarter notes a minute.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files.")
-@quiet
-def generate(runs, model, bars, length, count, temperature, seed, qpm, out):
+@playing("hierarchical_vae", temperature=1.0)
+def generate(told, count, length, qpm):
     """Write new beats as MIDI files.
 
     Beats longer than a window are a chain of windows: an autoencoder's wander from one new beat to the next, a quarter
     of the way a window, and a forecaster goes on from what it played. The first window is the same whatever the length.
     """
-    from pipeline.generating import generate_midi
+    return told.generate(count, length, qpm)
 
-    for path in generate_midi(runs / "serving", model, bars, count, temperature, seed, qpm, out, length):
-        click.echo(str(path))
+
+@drums.command(name="continue")
+@click.argument("file", type=click.Path(path_type=Path))
+@playing("lstm", "conv", temperature=1.0)
+def continue_(told, file):
+    """Write a song with a window of new drums behind its last bar.
+
+    All that is in the song stays, its tempo too. The drums go on from the last bars of its own that are in 4/4. An MP3
+    file has these bars and the new ones.
+    """
+    return told.continue_song(file)
+
+
+@drums.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(2, 1000), default=5, help="How many beats, with both ends.")
+@playing("hierarchical_vae", temperature=0.0)
+def interpolate(told, a, b, count):
+    """Write beats on the way from the drums of one MIDI file to those of another: from the first window of each.
+
+    The ends are what the model makes of them.
+    """
+    return told.interpolate(a, b, count)
+
+
+@drums.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@playing("hierarchical_vae", temperature=0.0)
+def reconstruct(told, file):
+    """Write what a model makes of the drums of a MIDI file, window by window."""
+    return told.reconstruct(file)
 
 
 @drums.command()
@@ -240,12 +295,58 @@ def listen(runs, bars, models, count, answers, host, port, only_results):
 
 
 @drums.command()
+@click.option("--host", default="127.0.0.1", help="Another one lets others ask: whoever reaches the ports.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8500, help="Of gRPC; 0 takes a free one.")
+@click.option("--rest-port", type=click.IntRange(0, 65535), default=8501, help="Of REST; 0 takes a free one.")
+@click.option("--models-folder", type=click.Path(path_type=Path), help="[default: serving in runs]")
+@click.option("--config", type=click.Path(path_type=Path), help="A ModelServerConfig, instead of all models there.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=64, help="Rows that run together.")
+@click.option("--batch-timeout-ms", type=click.FloatRange(0, 1000), default=2.0, help="Wait for more rows.")
+@click.option("--queue", type=click.IntRange(1, 1024), default=256, help="Requests of a signature that may wait.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="The server's certificate, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM.")
+@click.option("--client-ca", type=click.Path(path_type=Path), help="Whose certificates clients must show, PEM.")
+@quiet
+def serve(
+    runs,
+    host,
+    port,
+    rest_port,
+    models_folder,
+    config,
+    batch_size,
+    batch_timeout_ms,
+    queue,
+    tls_cert,
+    tls_key,
+    client_ca,
+):
+    """Serve the pushed models by TensorFlow Serving's gRPC and REST API.
+
+    New versions are taken up while it runs. Ctrl-C ends it, after the last answer; what it does stands in
+    runs/logs/serve.log. Metrics: /monitoring/prometheus/metrics on the REST port.
+    """
+    if bool(tls_cert) != bool(tls_key) or (client_ca and not tls_cert):
+        raise InputError("--tls-cert and --tls-key belong together, and --client-ca needs them")
+    from serving import logs
+    from serving.batching import BatchLimits
+    from serving.server import Server, serve
+    from serving.tls import Tls
+
+    logs.write_to(runs / "logs" / "serve.log")
+    limits = BatchLimits(batch_size, batch_timeout_ms / 1000, queue)
+    tls = Tls(tls_cert, tls_key, client_ca) if tls_cert else None
+    folder = models_folder or runs / "serving"
+    serve(Server(folder, host, port, rest_port, config=config, limits=limits, tls=tls), click.echo)
+
+
+@drums.command()
 @quiet
 def demo(runs):
     """Everything in minutes: fetch a free corpus, train both lengths, print the table, write MIDI and pages."""
     from drums import corpora
     from pipeline.config import Config
-    from pipeline.generating import generate_midi
+    from pipeline.playing import Playing
     from pipeline.profiles import LENGTHS
     from pipeline.reporting import reported_runs, write_report
 
@@ -260,8 +361,8 @@ def demo(runs):
     click.echo("\nNew beats, as MIDI files:")
     for bars in LENGTHS:
         out = runs / "beats" / f"{bars}bar"
-        for path in generate_midi(runs / "serving", "hierarchical_vae", bars, 4, 1.0, 0, 120.0, out):
-            click.echo(str(path))
+        for beat in Playing(runs / "serving", ("hierarchical_vae",), bars, out).generate(count=4):
+            click.echo(str(beat.path))
     click.echo("\nWhat came of it, as pages for the browser:")
     for number in sorted(reported_runs(runs / "metadata.sqlite"))[-len(LENGTHS) :]:
         click.echo(str(write_report(runs, [number])))
@@ -282,6 +383,15 @@ def _print_latest(metadata: Path) -> None:
     from pipeline.tables import accuracies
 
     _print(accuracies(latest_results(metadata)))
+
+
+def _show(beats) -> None:
+    from drums.sources import shown
+    from pipeline.grids import grid_of
+
+    for beat in beats:
+        _print(grid_of(beat.hits))
+        click.echo(shown(str(beat.path)))
 
 
 def _print(table) -> None:

@@ -13,6 +13,7 @@ from components.midi_example_gen import MidiExampleGen
 from components.report import Report
 from components.strict_example_validator import StrictExampleValidator
 from models.search import BOXES
+from pipeline import infra
 from pipeline.config import Config
 from pipeline.evaluation import eval_config
 from pipeline.profiles import ModelProfile
@@ -119,9 +120,11 @@ def _branch(config: Config, model: str, profile: ModelProfile, examples, schema,
         eval_config=eval_config(profile),
         module_path=slices.__name__,
     ).with_id(f"Evaluator.{model}")
+    validators = [infra.validator(model, trainer.outputs["model"])] if infra.docker_answers() else []
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=validators[0].outputs["blessing"] if validators else None,
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(config.pushed(model)))
         ),
@@ -136,7 +139,7 @@ def _branch(config: Config, model: str, profile: ModelProfile, examples, schema,
     }
     if tuners:
         outputs["hyperparameters"] = tuners[0].outputs["best_hyperparameters"]
-    return _Branch([*tuners, trainer, last_blessed, evaluator, pusher], outputs)
+    return _Branch([*tuners, trainer, last_blessed, evaluator, *validators, pusher], outputs)
 
 
 def _described(config: Config) -> dict[str, Any]:

@@ -174,6 +174,10 @@ def test_a_configuration_file_is_read_or_refused_in_a_sentence(own, tmp_path):
     file.write_text(f"model_config_list {{ config {{ {named(own, name='drums')} }} }}")
     with Server(own, config=file) as server:
         assert server.served.names() == ["drums"]
+    missing = 'version_labels { key: "stable" value: 7 }'
+    file.write_text(f"model_config_list {{ config {{ {named(own, more=missing)} }} }}")
+    with pytest.raises(InputError, match=r"models\.config: Request to assign label to version 7"):
+        Server(own, config=file).start()
     for text in ("model_config_list { conf", "", 'model_config_list { config { base_path: "x" } }'):
         file.write_text(text)
         with pytest.raises(InputError, match=r"models\.config: no ModelServerConfig"):

@@ -14,19 +14,20 @@ import numpy as np
 from ovmsclient import make_grpc_client, make_http_client
 
 model, port, rest_port = sys.argv[1:]
+VERSION = 1  # Its default is a version 0, which to TensorFlow Serving is no word for the latest.
 velocities = np.zeros((2, 32, 9), np.int64)
+# Over REST this client reads metadata in another server's spelling ("modelSpec"), not in TensorFlow Serving's.
+metadata = make_grpc_client(f"127.0.0.1:{port}").get_model_metadata(model, VERSION)
+assert (metadata["model_version"], list(metadata["inputs"])) == (1, ["velocities"]), metadata
 for client in (make_grpc_client(f"127.0.0.1:{port}"), make_http_client(f"127.0.0.1:{rest_port}")):
-    status = client.get_model_status(model)
+    status = client.get_model_status(model, VERSION)
     assert {version: one["state"] for version, one in status.items()} == {1: "AVAILABLE"}, status
-    metadata = client.get_model_metadata(model)
-    assert metadata["model_version"] == 1, metadata
-    assert list(metadata["inputs"]) == ["velocities"], metadata
-    hits = client.predict({"velocities": velocities}, model)
+    hits = client.predict({"velocities": velocities}, model, VERSION)
     assert np.asarray(hits).shape == (2, 32, 9), hits
     try:
-        client.predict({"velocities": velocities}, "unknown")
+        client.predict({"velocities": velocities}, "unknown", VERSION)
     except Exception as error:
-        assert "Servable not found for request: Latest(unknown)" in str(error), error
+        assert "Servable not found for request: Specific(unknown, 1)" in str(error), error
     else:
         raise AssertionError("it knows a model that there is not")
 """

@@ -1,0 +1,1 @@
+"""Clients of the pushed models, and a server of TensorFlow Serving's API for one machine."""
