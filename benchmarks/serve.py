@@ -4,7 +4,7 @@ The newest version of a pushed model is served by `./run drums serve` on loopbac
 clients ask for one beat at a time without pause; beside them the same SavedModel, called in this process one beat at a
 time. Requests a second, the median and the 99th percentile of their times, and errors. `ratio` is to the calls in this
 process. Then 64 clients go on while a new version comes and another process of clients is killed: no request may be
-lost, and both versions must have answered. `--requests 50000` asks so often, and tells how the server's memory grew.
+lost. `--requests 50000` asks so often, and tells how the server's memory grew.
 """
 
 import argparse

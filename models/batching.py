@@ -8,7 +8,8 @@ from models.warmup import Signatures
 
 # In a SavedModel, where TensorFlow Serving finds it with --enable_per_model_batching_parameters.
 PARAMETERS = "batching_params.pbtxt"
-MOST_ROWS = 64
+ROWS = 64  # of a batch; a request with more is split
+MOST_ROWS = 1024  # of a request
 TIMEOUT = 2000  # microseconds
 MOST_WAITING = 64  # batches
 
@@ -28,6 +29,8 @@ def parameters() -> str:
     """Of one model, as a text proto BatchingParameters."""
     return (
         f"max_batch_size {{ value: {MOST_ROWS} }}\n"
+        "enable_large_batch_splitting { value: true }\n"
+        f"max_execution_batch_size {{ value: {ROWS} }}\n"
         f"batch_timeout_micros {{ value: {TIMEOUT} }}\n"
         f"max_enqueued_batches {{ value: {MOST_WAITING} }}\n"
     )

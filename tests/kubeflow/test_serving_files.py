@@ -40,7 +40,8 @@ def batching_parameters():
     file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
     message = file.message_type.add(name="BatchingParameters")
     integers = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
-    kinds = dict.fromkeys(integers, "Int64Value") | {"thread_pool_name": "StringValue"}
+    kinds = dict.fromkeys((*integers, "max_execution_batch_size"), "Int64Value")
+    kinds |= {"thread_pool_name": "StringValue", "enable_large_batch_splitting": "BoolValue"}
     for number, (name, kind) in enumerate(kinds.items(), 1):
         message.field.add(name=name, number=number, label=1, type=11, type_name=f".google.protobuf.{kind}")
     pool = descriptor_pool.DescriptorPool()
@@ -54,7 +55,8 @@ def test_batching_parameters_are_parsed_and_make_a_batch(batching_parameters):
     of_model = text_format.Parse(batching.parameters(), batching_parameters())
     assert shared.num_batch_threads.value >= 1
     assert shared.thread_pool_name.value
-    assert of_model.max_batch_size.value > 1
+    assert of_model.enable_large_batch_splitting.value
+    assert 1 < of_model.max_execution_batch_size.value <= of_model.max_batch_size.value
     assert of_model.max_enqueued_batches.value >= 1
 
 
