@@ -104,7 +104,7 @@ def lstm_steps(
     return (outputs.stack(), h, tf.cast(c, dtype)), gradient
 
 
-# By XLA, which makes one pass of what are a dozen otherwise: which gains 6 % of a training step (benchmarks/train_step.py, cat-drums_2bar_small).
+# By XLA, which makes one pass of what are a dozen otherwise: 6 % of a training step of cat-drums_2bar_small.
 @tf.function(jit_compile=True)
 def _cell(inputs, product, constant, c):
     """One step. inputs, product, constant: [B, 4 * units].  Returns h, c and the four gates."""
