@@ -97,7 +97,7 @@ def inputs_of(pushed: PushedModel) -> dict[str, dict[str, np.ndarray]]:
 def served(pushed: PushedModel, runs: Path) -> Iterator[tuple[str, psutil.Process]]:
     """The address of a server that has a copy of the model's newest version, and its process."""
     shutil.copytree(pushed.folder / str(pushed.version), version_in(runs, pushed, 1))
-    command = ["-m", "pipeline", "--runs", str(runs), "serve", "--port", "0", "--rest-port", "0"]
+    command = ["-m", "commands", "--runs", str(runs), "serve", "--port", "0", "--rest-port", "0"]
     server = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline()

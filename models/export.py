@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from drums.kit import DRUMS
-from models import accuracy, batching, warmup
+from models import accuracy, batching_parameters, warmup
 from models.decoding import continue_beat, decode
 from models.density import Density
 from models.encoding import hits_of_combinations
@@ -54,7 +54,7 @@ def save(
     signatures["evaluate"] = _evaluate(model, encode, majority, other_windows, density)
     tf.saved_model.save(module, str(directory), signatures=signatures)
     warmup.write(directory, signatures)
-    batching.write(directory, signatures)
+    batching_parameters.write(directory, signatures)
 
 
 def _vae_signatures(model: Vae, encode: Encode, density: Density) -> dict[str, tf.types.experimental.GenericFunction]:

@@ -14,6 +14,7 @@ import numpy as np
 from drums.audio import mp3, rendered, unavailable
 from drums.continuation import Whole
 from drums.errors import InputError
+from drums.folders import writable
 from drums.kit import STEPS_PER_BAR
 from drums.midi import Reason, RejectedError
 from drums.notes import write_midi
@@ -21,7 +22,6 @@ from drums.sources import midi_in, shown
 from drums.windows import Song, read_song, read_windows
 from models.chaining import Player, beats, seeds_of
 from models.pushed import pushed_model, pushed_models
-from pipeline.running import writable
 from serving.client import Client
 from serving.errors import UnknownModelError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from components.report import FACTS
 from drums import audio
 from drums.errors import InputError
+from drums.folders import writable
 from pipeline.results import FINISHED, artifacts_of, store_of
-from pipeline.running import writable
 from report.facts import Facts
 from report.page import page
 

@@ -97,13 +97,17 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _commands(results: list[Result]) -> list[str]:
     """What made these results: one run a length and seed."""
-    tuned = {(result.bars, result.seed) for result in results if result.tuned}
-    runs = sorted({(result.bars, result.seed, result.profile, result.midi) for result in results})
-    return [
-        f"./run drums train --profile {profile} --bars {bars} --midi {shlex.quote(midi)} --seed {seed}"
-        + (" --tune" if (bars, seed) in tuned else "")
-        for bars, seed, profile, midi in runs
-    ]
+    every = {bars: {result.model for result in results if result.bars == bars} for bars in {r.bars for r in results}}
+    commands = []
+    for bars, seed, profile, midi in sorted({(r.bars, r.seed, r.profile, r.midi) for r in results}):
+        of_run = [result for result in results if (result.bars, result.seed) == (bars, seed)]
+        models = {result.model for result in of_run}
+        commands.append(
+            f"./run drums train --profile {profile} --bars {bars} --midi {shlex.quote(midi)} --seed {seed}"
+            + (f" --models {','.join(sorted(models))}" if models != every[bars] else "")
+            + (" --tune" if any(result.tuned for result in of_run) else "")
+        )
+    return commands
 
 
 def _corpus_rows(lengths: list[Seeds]) -> list[list[object]]:

@@ -3,13 +3,13 @@
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from apache_beam.options.pipeline_options import StandardOptions
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from drums import corpora
 from drums.errors import InputError
+from drums.folders import writable
 from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.console import NodeError, node_lines
@@ -38,14 +38,3 @@ def run_from_environment(runner_class) -> None:
         run(Config.from_environment(), runner_class)
     except (InputError, NodeError) as error:
         sys.exit(f"Error: {error}")
-
-
-def writable(folder: Path) -> None:
-    """Makes a folder. Raises InputError where that, or writing there, is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"{folder}: cannot write there ({error.strerror}); name another folder") from error

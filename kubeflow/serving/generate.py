@@ -54,7 +54,7 @@ def model_config(models: tuple[str, ...]) -> str:
 
 
 def batching_config() -> str:
-    """BatchingParameters as text: the threads alone, for a model's SavedModel has the rest (models/batching.py)."""
+    """BatchingParameters as text: the threads alone; a model's SavedModel has the rest."""
     return f'num_batch_threads {{ value: {_THREADS} }}\nthread_pool_name {{ value: "drumline" }}\n'
 
 

@@ -8,7 +8,7 @@ from kubernetes import client
 from tensorflow_serving.config import model_server_config_pb2
 
 from kubeflow.serving import generate
-from models import batching
+from models.batching_parameters import parameters
 from models.registry import MODELS
 from pipeline.profiles import LENGTHS
 
@@ -52,7 +52,7 @@ def batching_parameters():
 
 def test_batching_parameters_are_parsed_and_make_a_batch(batching_parameters):
     shared = text_format.Parse(FILES["batching.config"], batching_parameters())
-    of_model = text_format.Parse(batching.parameters(), batching_parameters())
+    of_model = text_format.Parse(parameters(), batching_parameters())
     assert shared.num_batch_threads.value >= 1
     assert shared.thread_pool_name.value
     assert of_model.enable_large_batch_splitting.value

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from models import batching, warmup
+from models import batching_parameters, warmup
 from models.pushed import PushedModel
 from tests.models.saved import push
 
@@ -37,5 +37,5 @@ def test_each_request_can_be_replayed(pushed, requests):
 
 
 def test_requests_are_batched_only_where_all_rows_have_one_shape(pushed):
-    batched = (pushed.folder / "1" / batching.PARAMETERS).exists()
+    batched = (pushed.folder / "1" / batching_parameters.PARAMETERS).exists()
     assert batched == ("vae" in pushed.name)

@@ -1,8 +1,8 @@
 import pytest
 from click.testing import CliRunner
 
+from commands.__main__ import drums
 from drums.errors import InputError
-from pipeline.__main__ import drums
 from pipeline.beam import beam_arguments
 from pipeline.config import Config
 

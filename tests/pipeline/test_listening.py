@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from commands.__main__ import drums
 from components.midi_example_gen.examples import serialized_examples
 from drums.errors import InputError
 from listening.answers import Answers
 from listening.clips import REAL, Source
-from pipeline.__main__ import drums
 from pipeline.listening import real, sources
 from tests.models.saved import push
 
@@ -156,7 +156,7 @@ def test_results_are_printed_in_the_order_of_strength(runs, tmp_path):
 
 
 def test_the_command_says_where_it_serves_and_ends_quietly(runs, tmp_path):
-    command = [sys.executable, "-m", "pipeline", "--runs", str(runs), "listen", "--port", "0", "--count", "2"]
+    command = [sys.executable, "-m", "commands", "--runs", str(runs), "listen", "--port", "0", "--count", "2"]
     command += ["--answers", str(tmp_path / "answers.sqlite")]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from commands.__main__ import drums
 from drums.errors import InputError
 from drums.inspection import inspect
 from drums.windows import read_song
 from models.pushed import pushed_model
 from pipeline import playing
-from pipeline.__main__ import drums
 from pipeline.playing import Playing
 from serving.server import Server
 from tests.midi_files import BAR, HAT, KICK, SNARE, STEP, midi_bytes, steps

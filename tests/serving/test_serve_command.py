@@ -8,7 +8,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from pipeline.__main__ import drums
+from commands.__main__ import drums
 from tests.serving.running import FLAT
 
 
@@ -21,7 +21,7 @@ def sentence_of(*arguments) -> str:
 
 
 def test_it_says_where_it_serves_and_ends_well_when_told(own, tmp_path):
-    command = [sys.executable, "-m", "pipeline", "--runs", tmp_path, "serve", "--port", "0", "--rest-port", "0"]
+    command = [sys.executable, "-m", "commands", "--runs", tmp_path, "serve", "--port", "0", "--rest-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from commands.__main__ import drums
 from drums import debian, downloads
 from drums.corpora import midi_files
 from drums.inspection import inspect
-from pipeline.__main__ import drums
 from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import midi_bytes, steps
 
@@ -193,7 +193,7 @@ def test_inspect_writes_utf_8_whatever_the_names(tmp_path, options):
         with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
             file.write(beat)
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "inspect", *options, tmp_path], cwd=ROOT, capture_output=True
+        [sys.executable, "-m", "commands", "inspect", *options, tmp_path], cwd=ROOT, capture_output=True
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.decode().splitlines()
@@ -217,7 +217,7 @@ def test_inspecting_a_folder_without_midi_is_one_sentence(call, tmp_path):
 
 def test_inspect_starts_without_tensorflow(folder):
     program = (
-        "import sys; from pipeline.__main__ import drums; drums(sys.argv[1:], standalone_mode=False); "
+        "import sys; from commands.__main__ import drums; drums(sys.argv[1:], standalone_mode=False); "
         "sys.exit('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, "inspect", folder], cwd=ROOT, capture_output=True)

@@ -1,0 +1,94 @@
+"""Beats from pushed models or a server: generate, continue, interpolate, reconstruct."""
+
+import functools
+from pathlib import Path
+
+import click
+
+from commands.group import drums, quiet, show
+
+
+def playing(*models: str, temperature: float):
+    """The options that all commands have which play beats, as one: a `pipeline.playing.Playing`.
+
+    models: those of which the first that is there plays, unless one is named.
+    """
+    options = [
+        click.option("--model", default="", help=f"Which model.  [default: {' or '.join(models)}]"),
+        click.option("--bars", type=int, default=2, help="The model's window: 2 or 16."),
+        click.option("--server", default="", help="HOST:PORT of a server.  [default: the pushed models play here]"),
+        click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files."),
+        click.option("--audio", is_flag=True, help="An MP3 file beside each MIDI file."),
+        click.option("--temperature", type=click.FloatRange(0), default=temperature, help="0 plays the likeliest."),
+        click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), default=0, help="The same plays the same."),
+    ]
+
+    def with_options(command):
+        @functools.wraps(command)
+        def played(runs, model, bars, server, out, audio, temperature, seed, **others):
+            from pipeline.playing import Playing
+
+            told = Playing(runs / "serving", (model,) if model else models, bars, out, temperature, seed, server, audio)
+            _show(command(told, **others))
+
+        for option in reversed(options):
+            played = option(played)
+        return quiet(played)
+
+    return with_options
+
+
+@drums.command()
+@click.option("--count", type=click.IntRange(1, 1000), default=4, help="How many beats.")
+@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.  [default: a window]")
+@click.option("--qpm", type=click.FloatRange(20, 400), default=120.0, help="Quarter notes a minute.")
+@playing("hierarchical_vae", temperature=1.0)
+def generate(told, count, length, qpm):
+    """Write new beats as MIDI files.
+
+    Beats longer than a window are a chain of windows: an autoencoder's wander from one new beat to the next, a quarter
+    of the way a window, and a forecaster goes on from what it played. The first window is the same whatever the length.
+    """
+    return told.generate(count, length, qpm)
+
+
+@drums.command(name="continue")
+@click.argument("file", type=click.Path(path_type=Path))
+@playing("lstm", "conv", temperature=1.0)
+def continue_(told, file):
+    """Write a song with a window of new drums behind its last bar.
+
+    All that is in the song stays, its tempo too. The drums go on from the last bars of its own that are in 4/4. An MP3
+    file has these bars and the new ones.
+    """
+    return told.continue_song(file)
+
+
+@drums.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(2, 1000), default=5, help="How many beats, with both ends.")
+@playing("hierarchical_vae", temperature=0.0)
+def interpolate(told, a, b, count):
+    """Write beats on the way from the drums of one MIDI file to those of another: from the first window of each.
+
+    The ends are what the model makes of them.
+    """
+    return told.interpolate(a, b, count)
+
+
+@drums.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@playing("hierarchical_vae", temperature=0.0)
+def reconstruct(told, file):
+    """Write what a model makes of the drums of a MIDI file, window by window."""
+    return told.reconstruct(file)
+
+
+def _show(beats) -> None:
+    from drums.sources import shown
+    from pipeline.grids import grid_of
+
+    for beat in beats:
+        show(grid_of(beat.hits))
+        click.echo(shown(str(beat.path)))

@@ -1,0 +1,80 @@
+"""What listens on a port: serve, listen."""
+
+from pathlib import Path
+
+import click
+
+from commands.group import drums, quiet, show
+from drums.errors import InputError
+
+
+@drums.command()
+@click.option("--bars", type=int, default=2, help="Length of the beats: 2 or 16.")
+@click.option("--models", default="", help="Which pushed models, with commas.  [default: all of that length]")
+@click.option("--count", type=click.IntRange(1, 1000), default=20, help="How many beats of each.")
+@click.option("--answers", type=click.Path(path_type=Path), help="[default: answers.sqlite in runs/listening]")
+@click.option("--host", default="127.0.0.1", help="Another one lets others answer: whoever reaches the port.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, help="0 takes a free one.")
+@click.option("--results", "only_results", is_flag=True, help="Print what was answered so far, and serve nothing.")
+@quiet
+def listen(runs, bars, models, count, answers, host, port, only_results):
+    """A listening test in the browser: which is the better beat?
+
+    Pairs of beats of held-out songs and of the pushed models, blind. The answers rank them.
+    """
+    answers = answers or runs / "listening" / "answers.sqlite"
+    if only_results:
+        from listening.table import table_of
+
+        show(table_of(answers, bars))
+        return
+    from pipeline.listening import listen as serve
+
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    serve(runs, bars, names, count, answers, host, port)
+
+
+@drums.command()
+@click.option("--host", default="127.0.0.1", help="Another one lets others ask: whoever reaches the ports.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8500, help="Of gRPC; 0 takes a free one.")
+@click.option("--rest-port", type=click.IntRange(0, 65535), default=8501, help="Of REST; 0 takes a free one.")
+@click.option("--models-folder", type=click.Path(path_type=Path), help="[default: serving in runs]")
+@click.option("--config", type=click.Path(path_type=Path), help="A ModelServerConfig, instead of all models there.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=64, help="Rows that run together.")
+@click.option("--batch-timeout-ms", type=click.FloatRange(0, 1000), default=2.0, help="Wait for more rows.")
+@click.option("--queue", type=click.IntRange(1, 1024), default=256, help="Requests of a signature that may wait.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="The server's certificate, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM.")
+@click.option("--client-ca", type=click.Path(path_type=Path), help="Whose certificates clients must show, PEM.")
+@quiet
+def serve(
+    runs,
+    host,
+    port,
+    rest_port,
+    models_folder,
+    config,
+    batch_size,
+    batch_timeout_ms,
+    queue,
+    tls_cert,
+    tls_key,
+    client_ca,
+):
+    """Serve the pushed models by TensorFlow Serving's gRPC and REST API.
+
+    New versions are taken up while it runs. Ctrl-C ends it, after the last answer; what it does stands in
+    runs/logs/serve.log. Metrics: /monitoring/prometheus/metrics on the REST port.
+    """
+    if bool(tls_cert) != bool(tls_key) or (client_ca and not tls_cert):
+        raise InputError("--tls-cert and --tls-key belong together, and --client-ca needs them")
+    from serving import logs
+    from serving.batching import BatchLimits
+    from serving.server import Server, serve
+    from serving.tls import Tls
+
+    logs.write_to(runs / "logs" / "serve.log")
+    limits = BatchLimits(batch_size, batch_timeout_ms / 1000, queue)
+    tls = Tls(tls_cert, tls_key, client_ca) if tls_cert else None
+    folder = models_folder or runs / "serving"
+    serve(Server(folder, host, port, rest_port, config=config, limits=limits, tls=tls), click.echo)
