@@ -2,7 +2,7 @@
 
 # Each module adds its commands to the group. Heavy imports stand inside the commands, so that those without TensorFlow
 # start at once.
-from commands import corpora, playing, results, serving, training  # noqa: F401
+from commands import corpora, kubeflow, playing, results, serving, training  # noqa: F401
 from commands.group import drums
 
 if __name__ == "__main__":

@@ -56,3 +56,8 @@ def show(table) -> None:
     if not console.is_terminal:
         console.width = 160
     console.print(table)
+
+
+def here(path: Path) -> str:
+    """A path as one would type it: from the working folder, where it lies below."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

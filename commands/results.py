@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from commands.group import drums, quiet, show
+from commands.group import drums, here, quiet, show
 
 
 @drums.command()
@@ -36,7 +36,7 @@ def report(runs, numbers, out):
     from pipeline.reporting import write_report
 
     path = write_report(runs, numbers, out)
-    click.echo(str(path))
+    click.echo(here(path))
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         click.launch(str(path))
 

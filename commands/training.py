@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from commands.group import drums, quiet, show
+from commands.group import drums, here, quiet, show
 
 
 def _words(context, option, text: str) -> tuple[str, ...]:
@@ -57,20 +57,20 @@ def demo(runs):
 
     click.echo("Fetching the soundtrack of Freedoom (BSD-3-Clause)")
     corpus = corpora.fetch_freedoom(runs / "corpora")
-    click.echo(f"{len(corpora.midi_files(corpus))} MIDI files in {corpus}")
+    click.echo(f"{len(corpora.midi_files(corpus))} MIDI files in {here(corpus)}")
     for bars in LENGTHS:
         click.echo(f"\nTraining on windows of {bars} bars")
-        _run(Config(str(corpus), bars, runs=runs))
+        _run(Config(str(corpus), bars, models=("conv", "hierarchical_vae", "lstm"), runs=runs))
     click.echo()
     _print_latest(runs / "metadata.sqlite")
     click.echo("\nNew beats, as MIDI files:")
     for bars in LENGTHS:
         out = runs / "beats" / f"{bars}bar"
         for beat in Playing(runs / "serving", ("hierarchical_vae",), bars, out).generate(count=4):
-            click.echo(str(beat.path))
+            click.echo(here(beat.path))
     click.echo("\nWhat came of it, as pages for the browser:")
     for number in sorted(reported_runs(runs / "metadata.sqlite"))[-len(LENGTHS) :]:
-        click.echo(str(write_report(runs, [number])))
+        click.echo(here(write_report(runs, [number])))
 
 
 def _run(config) -> None:

@@ -2,62 +2,36 @@
 
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-import tensorflow_transform as tft
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.experimental.simple_artifacts import File
-from tfx.utils import io_utils, path_utils
 
-from components import gate
-from components.midi_example_gen.counts import property_name
-from components.preprocessing import frequencies
-from components.slices import SONG
+from components.run_facts import OF_A_MODEL, facts_of
 from drums import audio
-from drums.kit import DRUMS, STEPS_PER_BAR
-from models.progress import read_epochs
-from models.registry import MODELS, SIZES
-from models.search import searched
-from models.sizes import VaeSizes
-from report.facts import Facts, Windows, examples_of, hits_of_each_drum, latent_map, plain
-from report.machine import hardware, software
+from models.registry import MODELS
+from report.facts import plain
 from report.page import page
-from report.paper import paper_of
 
-RUN = "run"
+PIPELINE, RUNS = "pipeline", "runs"
 PAGE, FACTS = "index.html", "report.json"
-WORST_SONGS = 10
-_OF_A_MODEL = {  # what a model's branch leaves, by the first part of the input's name
-    "model": tfx.types.standard_artifacts.Model,
-    "model_run": tfx.types.standard_artifacts.ModelRun,
-    "hyperparameters": tfx.types.standard_artifacts.HyperParameters,
-    "baseline": tfx.types.standard_artifacts.Model,
-    "evaluation": tfx.types.standard_artifacts.ModelEvaluation,
-    "blessing": tfx.types.standard_artifacts.ModelBlessing,
-    "pushed_model": tfx.types.standard_artifacts.PushedModel,
-}
 
 
 class ReportSpec(ComponentSpec):
-    """`run` describes the run as JSON; each model of the registry has inputs of its own, those of the run are there."""
+    """Each model of the registry has inputs of its own; those of the run are there."""
 
-    PARAMETERS = {RUN: ExecutionParameter(type=str)}
+    PARAMETERS = {PIPELINE: ExecutionParameter(type=str), RUNS: ExecutionParameter(type=str)}
     INPUTS = {
         "examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=tfx.types.standard_artifacts.TransformGraph),
     } | {
         f"{kind}_{model}": ChannelParameter(type=type_, optional=True)
         for model in MODELS
-        for kind, type_ in _OF_A_MODEL.items()
+        for kind, type_ in OF_A_MODEL.items()
     }
     OUTPUTS = {"report": ChannelParameter(type=File)}
 
@@ -69,7 +43,7 @@ class Executor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         folder = Path(artifact_utils.get_single_uri(output_dict["report"]))
         folder.mkdir(parents=True, exist_ok=True)
-        facts = plain(facts_of(input_dict, json.loads(exec_properties[RUN])))
+        facts = plain(facts_of(input_dict, exec_properties[PIPELINE], Path(exec_properties[RUNS])))
         (folder / FACTS).write_text(json.dumps(facts))
         (folder / PAGE).write_text(page([facts], audio.unavailable() or audio.one_shots()))
         logging.getLogger("drumline").info(f"report: {folder / PAGE}")
@@ -78,7 +52,7 @@ class Executor(base_executor.BaseExecutor):
 class Report(base_component.BaseComponent):
     """Writes the page of a run, and its facts as JSON.
 
-    run: as `facts_of` takes it.
+    pipeline: the name that the page has.  runs: the folder of the runs; the page names a corpus in it as `runs/...`.
     of_models: for each model its channels by kind: `model`, `model_run`, `evaluation`, `blessing`, `pushed_model`,
         `baseline` and, where it was tuned, `hyperparameters`.
     """
@@ -86,151 +60,14 @@ class Report(base_component.BaseComponent):
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, run: Facts, examples, transform_graph, of_models: dict[str, dict[str, Any]]):
+    def __init__(self, pipeline: str, runs: Path, examples, transform_graph, of_models: dict[str, dict[str, Any]]):
         channels = {f"{kind}_{model}": channel for model, by in of_models.items() for kind, channel in by.items()}
         spec = ReportSpec(
-            run=json.dumps(run, sort_keys=True),
+            pipeline=pipeline,
+            runs=str(runs),
             examples=examples,
             transform_graph=transform_graph,
             report=tfx.dsl.Channel(type=File),
             **channels,
         )
         super().__init__(spec=spec)
-
-
-def facts_of(inputs: dict[str, list], run: Facts) -> Facts:
-    """All that the page tells.
-
-    run: `pipeline`, `bars`, `profile`, `corpus`, `midi`, `code`, `seed`, and `models`: of each its `sizes` and
-        `training`, fields of their dataclasses.
-    """
-    of_models = {name: _inputs_of(inputs, name) for name in run["models"]}
-    figures = gate.figures(next(iter(of_models.values()))["evaluation"].uri)
-    windows = Windows.of_examples(_examples(inputs["examples"], "test"), run["bars"] * STEPS_PER_BAR)
-    return {
-        **{name: run[name] for name in ("pipeline", "bars", "profile", "corpus", "seed", "code")},
-        "date": datetime.now().isoformat(timespec="seconds"),
-        "baselines": _baselines(figures),
-        "models": [
-            _model(name, run["bars"], described, of_models[name], windows) for name, described in run["models"].items()
-        ],
-        "data": _data(inputs, run["midi"]),
-        "lineage": _lineage(inputs, run, of_models),
-    }
-
-
-def _inputs_of(inputs: dict[str, list], model: str) -> dict[str, Any]:
-    """The artifacts of a model by kind, where there are any."""
-    by_kind = {kind: inputs.get(f"{kind}_{model}") for kind in _OF_A_MODEL}
-    return {kind: artifacts[0] for kind, artifacts in by_kind.items() if artifacts}
-
-
-def _examples(artifacts: list, split: str) -> Iterator[bytes]:
-    """The tf.Examples of a split of the latest span."""
-    pattern = io_utils.all_files_pattern(artifact_utils.get_split_uris(artifacts[-1:], split)[0])
-    yield from tf.data.TFRecordDataset(sorted(tf.io.gfile.glob(pattern)), "GZIP").as_numpy_iterator()
-
-
-def _baselines(figures: dict[str, float]) -> Facts:
-    sampled = {"majority": "majority", "repeat_bar": "repeat_bar_sampled"}
-    return {
-        name: {
-            "teacher_forced_accuracy": figures[f"{name}_accuracy"],
-            "teacher_forced_nonsilent_accuracy": figures[f"{name}_nonsilent_accuracy"],
-            "sampled_accuracy": figures[f"{of_sampled}_accuracy"],
-            "sampled_nonsilent_accuracy": figures[f"{of_sampled}_nonsilent_accuracy"],
-            "onset_f1": figures.get(f"{name}_onset_f1"),
-        }
-        for name, of_sampled in sampled.items()
-    }
-
-
-def _model(name: str, bars: int, described: Facts, artifacts: dict[str, Any], windows: Windows) -> Facts:
-    model = tf.saved_model.load(path_utils.serving_model_path(artifacts["model"].uri))
-    evaluation, paper = artifacts["evaluation"].uri, paper_of(name, bars)
-    sizes = SIZES[name](**described["sizes"])
-    if "hyperparameters" in artifacts:
-        sizes = searched(sizes, artifacts["hyperparameters"].uri)
-    return {
-        "model": name,
-        "kind": "autoencoder" if isinstance(sizes, VaeSizes) else "forecaster",
-        "paper": dict(zip(("teacher_forced_accuracy", "sampled_accuracy"), paper, strict=True)) if paper else None,
-        "metrics": gate.figures(evaluation),
-        "intervals": gate.intervals(evaluation),
-        "blessed": bool(artifacts["blessing"].get_int_custom_property("blessed")),
-        "failures": [f"{name}: {failure}" for failure in gate.failures(evaluation)],
-        "blessed_against": _producer(artifacts["baseline"]) if "baseline" in artifacts else None,
-        "pushed": _pushed(artifacts.get("pushed_model")),
-        "sizes": asdict(sizes),
-        "training": described["training"],
-        "parameters": sum(int(tf.size(weight)) for weight in model.weights),
-        "epochs": read_epochs(Path(artifacts["model_run"].uri) / "epochs.csv"),
-        "slices": _slices(evaluation),
-        "examples": examples_of(model.signatures, windows),
-        "latent": latent_map(model.signatures, windows),
-    }
-
-
-def _pushed(artifact: Any) -> str | None:
-    """The folder of the version that was pushed, below that of the runs."""
-    if artifact is None or not artifact.get_int_custom_property("pushed"):
-        return None
-    return "/".join(Path(artifact.get_string_custom_property("pushed_destination")).parts[-3:])
-
-
-def _slices(evaluation: str) -> list[Facts]:
-    """Every slice by one feature; of the songs, those of the least sampled accuracy."""
-    slices = [
-        {"by": key[0][0], "is": str(key[0][1]), "windows": int(figures["example_count"]), "metrics": figures}
-        for key, figures in gate.slices(evaluation)
-        if len(key) == 1
-    ]
-    songs = sorted((s for s in slices if s["by"] == SONG), key=lambda song: song["metrics"]["sampled_accuracy"])
-    return [each for each in slices if each["by"] != SONG] + songs[:WORST_SONGS]
-
-
-def _data(inputs: dict[str, list], midi: str) -> Facts:
-    counts = Counter()
-    for artifact in inputs["examples"]:
-        counts.update({name: artifact.get_int_custom_property(name) for name in _counters(artifact)})
-    combinations = frequencies(tft.TFTransformOutput(artifact_utils.get_single_uri(inputs["transform_graph"])))
-    rejected, hits = "rejected_", property_name("hits of ")
-    as_read = {drum: counts[property_name(f"hits of {drum}")] for drum in DRUMS}
-    return {
-        "midi": midi,
-        "counts": {name: count for name, count in counts.items() if not name.startswith((rejected, hits))},
-        "rejections": {
-            name.removeprefix(rejected).replace("_", " "): count
-            for name, count in counts.items()
-            if name.startswith(rejected) and count
-        },
-        # Examples of an older Drumline do not know what was read.
-        "drums": ({"songs as read": as_read} if any(as_read.values()) else {})
-        | {"training windows": hits_of_each_drum(combinations)},
-        "combinations": list(combinations.items()),
-    }
-
-
-def _counters(artifact: Any) -> list[str]:
-    """The names of its properties that MidiExampleGen's `Counts` made."""
-    names = artifact.mlmd_artifact.custom_properties
-    return [name for name in names if name.startswith(("files", "songs", "windows", "rejected", "hits"))]
-
-
-def _lineage(inputs: dict[str, list], run: Facts, of_models: dict[str, dict[str, Any]]) -> list[Facts]:
-    """Rows from the data to the models, and what code made them on which machine."""
-    rows = [("code", run["code"], software()), ("machine", hardware(), "")]
-    for examples in inputs["examples"]:
-        fingerprint = examples.get_string_custom_property("input_fingerprint")[:16]
-        detail = f"{run['midi']}, span {examples.span or 0}, fingerprint {fingerprint}"
-        rows.append(("examples", _producer(examples), detail))
-    rows.append(("transform graph", _producer(inputs["transform_graph"][0]), ""))
-    for name, artifacts in of_models.items():
-        rows += [(f"{name}: {kind.replace('_', ' ')}", _producer(each), "") for kind, each in artifacts.items()]
-    return [dict(zip(("what", "is", "detail"), row, strict=True)) for row in rows]
-
-
-def _producer(artifact: Any) -> str:
-    """The node and the number of its execution, which end an artifact's address."""
-    *_, node, _, execution = artifact.uri.rstrip("/").split("/")
-    return f"{node}, execution {execution}"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from models.batches import spread
 from models.search import resized, shown
 from models.sizes import Training
 from models.vae import Vae
+from report.machine import code_version
 
+RECIPE = "recipe.json"  # in the artifact of the model's run: what was trained by which code
 _READ = 1024  # windows at a time
 _HOW_LONG = ("steps", "minutes", "patience")
 _OTHER = 512  # training windows whose z stands for that of another song
@@ -27,8 +30,8 @@ _OTHER = 512  # training windows whose z stands for that of another song
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains one model.
 
-    custom_config: `model`, `bars`, `sizes` and `training` (as their dataclasses' fields), and maybe `checkpoints`, a
-    folder that outlives this execution: the same training, run again after a kill, goes on from there.
+    custom_config: `profile`, `model`, `bars`, `sizes` and `training` (as their dataclasses' fields), and maybe
+    `checkpoints`, a folder that outlives this execution: the same training, run again after a kill, goes on from there.
     hyperparameters: what a Tuner found best, instead of those of `sizes`.
     """
     config = fn_args.custom_config
@@ -67,7 +70,11 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         density=density.fitted(model, train, held_out, recipe.seed) if isinstance(model, Vae) else None,
         track=[transform],
     )
-    _put_away(checkpoints, Path(fn_args.model_run_dir))
+    model_run_dir = Path(fn_args.model_run_dir)
+    _put_away(checkpoints, model_run_dir)
+    described = {name: config[name] for name in ("profile", "model", "bars", "training")}
+    recorded = described | {"sizes": asdict(sizes), "code": code_version()}
+    (model_run_dir / RECIPE).write_text(json.dumps(recorded, indent=2))
 
 
 def sizes_of(fn_args: tfx.components.FnArgs) -> registry.Sizes:

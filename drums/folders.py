@@ -1,4 +1,4 @@
-"""Folders to write into."""
+"""Folders to write into, and how they are shown."""
 
 from pathlib import Path
 
@@ -14,3 +14,10 @@ def writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(f"{folder}: cannot write there ({error.strerror}); name another folder") from error
+
+
+def shown_midi(midi: str, runs: Path) -> str:
+    """A corpus without the path of this machine; below the folder of the runs as `runs/...`. Addresses as they are."""
+    if "://" in midi:
+        return midi
+    return f"runs/{Path(midi).relative_to(runs)}" if Path(midi).is_relative_to(runs) else Path(midi).name

@@ -19,13 +19,6 @@ def absolute(midi: str) -> str:
     return midi if "://" in midi else os.path.abspath(midi)
 
 
-def shown_midi(midi: str, runs: Path) -> str:
-    """A corpus without the path of this machine; below the folder of the runs as `runs/...`. Addresses as they are."""
-    if "://" in midi:
-        return midi
-    return f"runs/{Path(midi).relative_to(runs)}" if Path(midi).is_relative_to(runs) else Path(midi).name
-
-
 @dataclass(frozen=True)
 class Config:
     """One run: which corpus, length of window, profile and models, and where everything goes.
@@ -79,11 +72,6 @@ class Config:
             for (model, bars), profile in profile_of(self.profile).items()
             if bars == self.bars and (not self.models or model in self.models)
         }
-
-    @property
-    def shown_midi(self) -> str:
-        """The corpus without the path of this machine; below the folder of the runs as `runs/...`."""
-        return shown_midi(self.midi, self.runs)
 
     @property
     def pipeline_name(self) -> str:

@@ -8,8 +8,9 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 
 from components import preprocessing, slices, training, tuning
+from components.last_blessed_model import LastBlessedModel
 from components.latest_spans import LatestSpans
-from components.midi_example_gen import MidiExampleGen
+from components.midi_example_gen import CorpusFingerprint, MidiExampleGen
 from components.report import Report
 from components.strict_example_validator import StrictExampleValidator
 from models.search import BOXES
@@ -17,43 +18,48 @@ from pipeline import infra
 from pipeline.config import Config
 from pipeline.evaluation import eval_config
 from pipeline.profiles import ModelProfile
-from report.machine import code_version
 
 SCHEMA = Path(__file__).parent.parent / "schema"
+SCHEMA_IN_IMAGE = Path("/drumline/schema")
 
 
-def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
-    """The TFX pipeline of one window length with one branch a model."""
-    example_gen = MidiExampleGen(config.midi, config.bars, config.pattern)
+def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pipeline:
+    """The TFX pipeline of one window length with one branch a model.
+
+    on_kubeflow: with what open-source Kubeflow Pipelines can run. It has no Resolver, so a run there trains on the span
+    that it read, no InfraValidator, and a cache that knows no driver, so the fingerprint of the files has a node.
+    """
+    fingerprints = [CorpusFingerprint(config.midi, config.pattern)] if on_kubeflow else []
+    example_gen = MidiExampleGen(config.midi, config.bars, config.pattern, *(each.fingerprint for each in fingerprints))
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(SCHEMA / f"{config.bars}bar.pbtxt"))
+    folder = SCHEMA_IN_IMAGE if on_kubeflow else SCHEMA
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(folder / f"{config.bars}bar.pbtxt"))
     schema = schema_gen.outputs["schema"]
     validator = StrictExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
-    latest_spans = tfx.dsl.Resolver(
-        strategy_class=LatestSpans,
-        config={"spans": config.spans},
-        examples=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples, producer_component_id=example_gen.id),
-    ).with_id("LatestSpans")
-    latest_spans.add_upstream_node(validator)
-    examples = latest_spans.outputs["examples"]
+    spans = [] if on_kubeflow else [_latest_spans(config, example_gen)]
+    for latest_spans in spans:
+        latest_spans.add_upstream_node(validator)
+        examples = latest_spans.outputs["examples"]
     transform = tfx.components.Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
     )
+    transform.add_upstream_node(validator)
     branches = {
-        model: _branch(config, model, profile, examples, schema, transform)
+        model: _branch(config, model, profile, examples, schema, transform, on_kubeflow)
         for model, profile in config.model_profiles.items()
     }
     report = Report(
-        run=_described(config),
+        pipeline=config.pipeline_name,
+        runs=config.runs,
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         of_models={model: branch.outputs for model, branch in branches.items()},
     )
-    before = [example_gen, statistics_gen, schema_gen, validator, latest_spans, transform]
+    before = [*fingerprints, example_gen, statistics_gen, schema_gen, validator, *spans, transform]
     return tfx.dsl.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(config.pipeline_root),
@@ -64,6 +70,13 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     )
 
 
+def _latest_spans(config: Config, example_gen: MidiExampleGen) -> tfx.dsl.Resolver:
+    examples = tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples, producer_component_id=example_gen.id)
+    return tfx.dsl.Resolver(strategy_class=LatestSpans, config={"spans": config.spans}, examples=examples).with_id(
+        "LatestSpans"
+    )
+
+
 class _Branch(NamedTuple):
     """The nodes of a model, and what they leave."""
 
@@ -71,7 +84,9 @@ class _Branch(NamedTuple):
     outputs: dict[str, tfx.dsl.Channel]
 
 
-def _branch(config: Config, model: str, profile: ModelProfile, examples, schema, transform) -> _Branch:
+def _branch(
+    config: Config, model: str, profile: ModelProfile, examples, schema, transform, on_kubeflow: bool
+) -> _Branch:
     inputs = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
@@ -79,39 +94,24 @@ def _branch(config: Config, model: str, profile: ModelProfile, examples, schema,
         "train_args": tfx.proto.TrainArgs(splits=["train"]),
         "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
     }
-    recipe = {
-        "model": model,
-        "bars": config.bars,
-        "sizes": asdict(profile.sizes),
-        "training": asdict(profile.training),
-    }
+    described = recipe(config, model, profile)
     tuners = []
     if config.tune and model in BOXES:
         tuners = [
             tfx.components.Tuner(
                 tuner_fn=f"{tuning.__name__}.tuner_fn",
-                custom_config=recipe | {"search": asdict(profile.search)},
+                custom_config=described | {"search": asdict(profile.search)},
                 **inputs,
             ).with_id(f"Tuner.{model}")
         ]
     trainer = tfx.components.Trainer(
         run_fn=f"{training.__name__}.run_fn",
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
-        custom_config={
-            "profile": config.profile,
-            **recipe,
-            "checkpoints": str(config.runs / "checkpoints"),
-        },
+        custom_config=described | {"checkpoints": str(config.runs / "checkpoints")},
         **inputs,
     ).with_id(f"Trainer.{model}")
-    last_blessed = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        # By producer, so that the models of one pipeline are not taken for each other.
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model, producer_component_id=f"Trainer.{model}"),
-        model_blessing=tfx.dsl.Channel(
-            type=tfx.types.standard_artifacts.ModelBlessing, producer_component_id=f"Evaluator.{model}"
-        ),
-    ).with_id(f"LastBlessed.{model}")
+    last_blessed = LastBlessedModel(str(config.pushed(model))) if on_kubeflow else _last_blessed(model)
+    last_blessed.with_id(f"LastBlessed.{model}")
     evaluator = tfx.components.Evaluator(
         examples=examples,
         example_splits=["test"],
@@ -120,7 +120,8 @@ def _branch(config: Config, model: str, profile: ModelProfile, examples, schema,
         eval_config=eval_config(profile),
         module_path=slices.__name__,
     ).with_id(f"Evaluator.{model}")
-    validators = [infra.validator(model, trainer.outputs["model"])] if infra.docker_answers() else []
+    with_docker = not on_kubeflow and infra.docker_answers()
+    validators = [infra.validator(model, trainer.outputs["model"])] if with_docker else []
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
@@ -142,18 +143,23 @@ def _branch(config: Config, model: str, profile: ModelProfile, examples, schema,
     return _Branch([*tuners, trainer, last_blessed, evaluator, *validators, pusher], outputs)
 
 
-def _described(config: Config) -> dict[str, Any]:
-    """The run, as its report tells of it."""
+def _last_blessed(model: str) -> tfx.dsl.Resolver:
+    return tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        # By producer, so that the models of one pipeline are not taken for each other.
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model, producer_component_id=f"Trainer.{model}"),
+        model_blessing=tfx.dsl.Channel(
+            type=tfx.types.standard_artifacts.ModelBlessing, producer_component_id=f"Evaluator.{model}"
+        ),
+    )
+
+
+def recipe(config: Config, model: str, profile: ModelProfile) -> dict[str, Any]:
+    """What Trainer and Tuner are told of a model."""
     return {
-        "pipeline": config.pipeline_name,
-        "bars": config.bars,
         "profile": config.profile,
-        "seed": config.seed,
-        "midi": config.shown_midi,
-        "corpus": config.midi.rstrip("/").rpartition("/")[2],
-        "code": code_version(),
-        "models": {
-            model: {"sizes": asdict(profile.sizes), "training": asdict(profile.training)}
-            for model, profile in config.model_profiles.items()
-        },
+        "model": model,
+        "bars": config.bars,
+        "sizes": asdict(profile.sizes),
+        "training": asdict(profile.training),
     }

@@ -69,6 +69,7 @@ _DEMO_VAE = VaeSizes(
     skips=True,
     input_dropout=0.2,
 )
+_DEMO_LONG_VAE = replace(_DEMO_VAE, latent=256, free_nats=192.0)
 
 
 def _demo_training(steps: int, learning_rate: float, decay: float) -> Training:
@@ -86,12 +87,12 @@ def _demo_vae_training(steps: int, batch_size: int) -> Training:
 DEMO: Profile = {
     ("lstm", 2): ModelProfile(LstmSizes(lookback=2), _demo_training(400, 3e-3, 0.997), _DEMO_GATE),
     ("conv", 2): ModelProfile(ConvSizes(history=47, pool=1), _demo_training(600, 3e-3, 0.998), _DEMO_GATE),
+    ("flat_vae", 2): ModelProfile(_DEMO_VAE, _demo_vae_training(400, 64), _DEMO_GATE),
     ("hierarchical_vae", 2): ModelProfile(_DEMO_VAE, _demo_vae_training(400, 64), _DEMO_GATE),
     ("lstm", 16): ModelProfile(LstmSizes(lookback=2), _demo_training(140, 1e-2, 0.99), _DEMO_LONG_GATE),
     ("conv", 16): ModelProfile(ConvSizes(history=63, pool=1), _demo_training(320, 3e-3, 0.99), _DEMO_LONG_GATE),
-    ("hierarchical_vae", 16): ModelProfile(
-        replace(_DEMO_VAE, latent=256, free_nats=192.0), _demo_vae_training(240, 32), _DEMO_LONG_GATE
-    ),
+    ("flat_vae", 16): ModelProfile(_DEMO_LONG_VAE, _demo_vae_training(240, 32), _DEMO_LONG_GATE),
+    ("hierarchical_vae", 16): ModelProfile(_DEMO_LONG_VAE, _demo_vae_training(240, 32), _DEMO_LONG_GATE),
 }
 
 # Two cores and some hours, and free corpora of some hundred songs: so augmented. docs/TRIALS.md holds what was tried.

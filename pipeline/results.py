@@ -14,10 +14,10 @@ from tfx import v1 as tfx
 
 from components import gate
 from drums.errors import InputError
+from drums.folders import shown_midi
 from models.progress import read_epochs
 from models.registry import SIZES
 from models.search import searched
-from pipeline.config import shown_midi
 
 # The rows that need no training: their teacher-forced and sampled accuracy among an evaluation's metrics.
 BASELINES = {

@@ -41,7 +41,9 @@ def software() -> str:
 
 
 def code_version() -> str:
-    """What git calls the code of this folder; -dirty where files were changed since."""
+    """What git calls the code of this folder, -dirty where files were changed since; or DRUMLINE_CODE, in an image."""
+    if name := os.environ.get("DRUMLINE_CODE"):
+        return name
     command = ["git", "-C", str(ROOT), "describe", "--always", "--tags", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -11,13 +11,17 @@ from tfx.types.experimental.simple_artifacts import File
 from components.midi_example_gen.driver import Driver
 from components.midi_example_gen.executor import BARS, REJECTIONS, Executor
 
+FINGERPRINT = "fingerprint"
 SPLITS = {"train": 8, "eval": 1, "test": 1}
 
 
 class MidiExampleGenSpec(specs.FileBasedExampleGenSpec):
     """A file-based ExampleGen that knows the length of its windows, and what it rejected."""
 
-    PARAMETERS = specs.FileBasedExampleGenSpec.PARAMETERS | {BARS: ExecutionParameter(type=int)}
+    PARAMETERS = specs.FileBasedExampleGenSpec.PARAMETERS | {
+        BARS: ExecutionParameter(type=int),
+        FINGERPRINT: ExecutionParameter(type=str, optional=True),
+    }
     OUTPUTS = specs.FileBasedExampleGenSpec.OUTPUTS | {REJECTIONS: ChannelParameter(type=File)}
 
 
@@ -36,13 +40,14 @@ class MidiExampleGen(component.FileBasedExampleGen):
 
     Each match of `pattern` in `input_base` is a MIDI file, an archive of them, or a folder that is searched to any
     depth. The pattern may hold {SPAN} and {VERSION}, as for every file-based ExampleGen: the latest span is read.
+    `fingerprint` is that of a CorpusFingerprint, where a cache is to know it without asking this node's driver.
     """
 
     SPEC_CLASS = MidiExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = Driver
 
-    def __init__(self, input_base: str, bars: int, pattern: str = "*"):
+    def __init__(self, input_base: str, bars: int, pattern: str = "*", fingerprint=None):
         splits = [tfx.proto.SplitConfig.Split(name=name, hash_buckets=buckets) for name, buckets in SPLITS.items()]
         spec = MidiExampleGenSpec(
             input_base=input_base,
@@ -51,6 +56,7 @@ class MidiExampleGen(component.FileBasedExampleGen):
             output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
             output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
             bars=bars,
+            fingerprint=fingerprint,
             examples=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples),
             rejections=tfx.dsl.Channel(type=File),
         )

@@ -12,10 +12,12 @@ class Driver(driver.FileBasedDriver):
     """TFX's own, with a fingerprint of all files below each match instead of the matches alone."""
 
     def get_input_processor(self, splits, range_config=None, input_base_uri=None):
-        return _InputProcessor(input_base_uri, splits, range_config)
+        return InputProcessor(input_base_uri, splits, range_config)
 
 
-class _InputProcessor(input_processor.FileBasedInputProcessor):
+class InputProcessor(input_processor.FileBasedInputProcessor):
+    """Knows the span of a pattern, and the fingerprint of its files."""
+
     def get_input_fingerprint(self, span, version):
         digest = hashlib.sha256()
         for split in self._splits:

@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from kubeflow.yaml_text import dumped
 from models.registry import MODELS
 from pipeline.profiles import LENGTHS
 
@@ -37,8 +37,8 @@ def files(models: tuple[str, ...] = ALL) -> dict[str, str]:
     """The text of each file by its name."""
     configs = {"models.config": model_config(models), "batching.config": batching_config()}
     return configs | {
-        "deployment.yaml": _yaml([_config_map(configs), _deployment(models), _service()]),
-        "inference_services.yaml": _yaml([_inference_service(model) for model in models]),
+        "deployment.yaml": dumped([_config_map(configs), _deployment(models), _service()]),
+        "inference_services.yaml": dumped([_inference_service(model) for model in models]),
     }
 
 
@@ -56,23 +56,6 @@ def model_config(models: tuple[str, ...]) -> str:
 def batching_config() -> str:
     """BatchingParameters as text: the threads alone; a model's SavedModel has the rest."""
     return f'num_batch_threads {{ value: {_THREADS} }}\nthread_pool_name {{ value: "drumline" }}\n'
-
-
-class _Dumper(yaml.SafeDumper):
-    """Text of several lines as such, and what occurs twice written twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_str(self, text: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _yaml(documents: list[dict[str, Any]]) -> str:
-    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False)
 
 
 def _config_map(data: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""The pipelines as files for open-source Kubeflow Pipelines 2.16: pipeline spec 2.1, and what Kubernetes is to know.
+
+`drums-2bar.yaml` and `drums-16bar.yaml` beside this file are what `compiled` gives by default.
+"""
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfx import v1 as tfx
+from tfx.v1.orchestration.experimental import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
+
+from drums.errors import InputError
+from kubeflow import lint
+from kubeflow.parameters import PARAMETERS, PROFILE, attach
+from kubeflow.yaml_text import dumped
+from pipeline.config import Config
+from pipeline.create_pipeline import create_pipeline
+
+HERE = Path(__file__).parent
+CLAIM, VOLUME = "drumline", Path("/mnt/drumline")
+IMAGE = "drumline:0.1.0"
+COMMAND = ["/drumline/run", "python", "-m", "kubeflow.entrypoint"]
+PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
+GPU = "nvidia.com/gpu"
+_TRAIN = ("Trainer", "Tuner")
+_ON_VOLUME = ("CorpusFingerprint", "MidiExampleGen", "Trainer", "LastBlessed", "Pusher")
+# What a node must not take from the cache: what it looks at is no input that the cache knows.
+_LOOKS = ("CorpusFingerprint", "LastBlessed")
+_RETRIES = {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": "300s"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a compiled file says of the cluster.
+
+    image: with a tag or digest.  gpus: of each node that trains; 0 for none.  pipeline_root: where artifacts go, where
+    a run is not told otherwise.
+    """
+
+    image: str = IMAGE
+    gpus: int = 1
+    pipeline_root: str = PIPELINE_ROOT
+
+    def resources(self, node: str) -> dict[str, Any]:
+        """Of a node's container, as pipeline spec 2.1 has them. Transform holds all windows of a split at a time."""
+        kind = node.partition("-")[0]
+        requests, limits = ("1", "2Gi"), ("4", "8Gi")
+        if kind in ("MidiExampleGen", "Transform", "Evaluator"):
+            requests, limits = ("2", "4Gi"), ("8", "16Gi")
+        if kind in _TRAIN:
+            requests, limits = ("2", "8Gi"), ("8", "32Gi")
+        of_gpu = {"accelerator": {"resourceType": GPU, "resourceCount": str(self.gpus)}}
+        return {
+            "resourceCpuRequest": requests[0],
+            "resourceMemoryRequest": requests[1],
+            "resourceCpuLimit": limits[0],
+            "resourceMemoryLimit": limits[1],
+        } | (of_gpu if self.gpus and kind in _TRAIN else {})
+
+    def pod(self, node: str) -> dict[str, Any]:
+        """What Kubernetes is to know of a node, as a KubernetesExecutorConfig."""
+        kind = node.partition("-")[0]
+        volume = {"mountPath": str(VOLUME), "pvcNameParameter": {"runtimeValue": {"constant": CLAIM}}}
+        mounts = {"pvcMount": [volume]} if kind in _ON_VOLUME else {}
+        if kind not in _TRAIN:
+            return mounts
+        return mounts | {
+            "nodeSelector": {"nodeSelectorJson": {"componentInputParameter": "gpu_nodes"}},
+            "tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}],
+        }
+
+
+def config_of(bars: int, models: tuple[str, ...] = (), *, tune: bool = False) -> Config:
+    """The run that a compiled file stands for, its parameters at their defaults. Raises InputError."""
+    return Config(PARAMETERS["corpus"].default, bars, PROFILE, models, VOLUME, tune=tune)
+
+
+def compiled(config: Config, cluster: Cluster = Cluster()) -> str:
+    """The YAML of a pipeline. Raises InputError where Kubeflow would refuse it."""
+    pipeline = create_pipeline(config, on_kubeflow=True)
+    judges = {}
+    for node in pipeline.components:
+        kind, _, model = node.id.partition(".")
+        node.with_id(re.sub("[^a-zA-Z0-9]", "-", node.id))
+        if kind == "Evaluator":
+            judges[node.id] = model
+    spec = _spec(pipeline, cluster)
+    attach(spec, judges, config.bars)
+    _mend(spec, cluster)
+    pods = {node: cluster.pod(node) for node in sorted(spec["root"]["dag"]["tasks"])}
+    executors = {f"{node}_executor": pod for node, pod in pods.items() if pod}
+    documents = [_sorted(spec), {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
+    if faults := lint.faults(*documents):
+        raise InputError(f"{config.pipeline_name} would not run on Kubeflow Pipelines: {'; '.join(faults)}")
+    return _HEAD.format(name=config.pipeline_name) + dumped(documents)
+
+
+def _sorted(spec: dict[str, Any]) -> dict[str, Any]:
+    """The same with its keys in order: those of a proto's maps have none."""
+    return json.loads(json.dumps(spec, sort_keys=True))
+
+
+_HEAD = """\
+# PIPELINE DEFINITION
+# Name: {name}
+# Written by ./run drums kubeflow compile; do not edit.
+"""
+
+
+def _spec(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> dict[str, Any]:
+    """As TFX writes it."""
+    config = KubeflowV2DagRunnerConfig(
+        default_image=cluster.image, default_commands=COMMAND, use_pipeline_spec_2_1=True
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        job = KubeflowV2DagRunner(config, folder).run(pipeline, write_out=False)
+    return job["pipelineSpec"]
+
+
+def _mend(spec: dict[str, Any], cluster: Cluster) -> None:
+    """What TFX does not write, or not so that Kubeflow takes it, in place."""
+    spec["defaultPipelineRoot"] = cluster.pipeline_root
+    for node, task in spec["root"]["dag"]["tasks"].items():
+        task["cachingOptions"] = {} if node.startswith(_LOOKS) else {"enableCache": True}
+        task["retryPolicy"] = _RETRIES
+        for source in task.get("inputs", {}).get("parameters", {}).values():
+            if output := source.get("taskOutputParameter"):
+                # TFX names another task than it makes.
+                output["producerTask"] = output["producerTask"].removesuffix("_task")
+        container = spec["deploymentSpec"]["executors"][spec["components"][node]["executorLabel"]]["container"]
+        container.pop("lifecycle", None)  # Kubeflow never runs it: our entrypoint does.
+        container["resources"] = cluster.resources(node)
+        # The entrypoint reads types off it, so it must know the parameters too.
+        inputs = container["args"].index("--json_serialized_inputs_spec_args") + 1
+        container["args"][inputs] = json.dumps(spec["components"][node].get("inputDefinitions", {}), sort_keys=True)

@@ -1,0 +1,179 @@
+import copy
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.components import load_component_from_file
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from drums.errors import InputError
+from kubeflow import lint
+from kubeflow.compile import GPU, VOLUME, Cluster, compiled, config_of
+from kubeflow.parameters import PARAMETERS
+
+FOLDER = Path(__file__).parent.parent.parent / "kubeflow"
+FILES = {bars: FOLDER / f"drums-{bars}bar.yaml" for bars in (2, 16)}
+
+
+def documents(bars=2):
+    return tuple(yaml.safe_load_all(FILES[bars].read_text()))
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Two models, one of them tuned, for a cluster without GPUs."""
+    text = compiled(config_of(2, ("conv", "flat_vae"), tune=True), Cluster(image="registry/drumline:1", gpus=0))
+    return tuple(yaml.safe_load_all(text))
+
+
+@pytest.mark.parametrize("bars", FILES)
+def test_the_tracked_files_are_what_compiling_gives(bars):
+    assert FILES[bars].read_text() == compiled(config_of(bars)), "stale: ./run drums kubeflow compile"
+
+
+@pytest.mark.parametrize("bars", FILES)
+def test_the_files_are_pipelines_to_the_sdk_and_have_no_faults(bars):
+    spec, platform = documents(bars)
+    assert load_component_from_file(str(FILES[bars])).pipeline_spec.pipeline_info.name == f"drums-{bars}bar"
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+    assert lint.faults(spec, platform) == []
+
+
+def test_every_parameter_of_the_pipeline_has_a_default_and_a_description():
+    parameters = documents()[0]["root"]["inputDefinitions"]["parameters"]
+    assert set(parameters) == set(PARAMETERS)
+    assert all(parameter["description"] and "defaultValue" in parameter for parameter in parameters.values())
+
+
+def test_what_looks_at_files_is_not_cached_and_the_reading_is_by_their_fingerprint():
+    tasks = documents()[0]["root"]["dag"]["tasks"]
+    uncached = {node for node, task in tasks.items() if not task["cachingOptions"].get("enableCache")}
+    models = ("conv", "flat-vae", "hierarchical-vae", "lstm")
+    assert uncached == {"CorpusFingerprint", *(f"LastBlessed-{model}" for model in models)}
+    source = tasks["MidiExampleGen"]["inputs"]["parameters"]["fingerprint"]["taskOutputParameter"]
+    assert source == {"producerTask": "CorpusFingerprint", "outputParameterKey": "fingerprint"}
+
+
+def test_every_step_is_tried_again():
+    assert all(task["retryPolicy"]["maxRetryCount"] > 0 for task in documents()[0]["root"]["dag"]["tasks"].values())
+
+
+def test_what_trains_has_a_gpu_and_may_stand_on_its_nodes():
+    spec, platform = documents()
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for name, executor in spec["deploymentSpec"]["executors"].items():
+        resources, trains = executor["container"]["resources"], name.startswith("Trainer")
+        assert resources["resourceMemoryLimit"]
+        assert resources.get("accelerator") == ({"resourceType": GPU, "resourceCount": "1"} if trains else None)
+        pod = pods.get(name, {})
+        assert ("tolerations" in pod) is ("nodeSelector" in pod) is trains
+
+
+def test_the_volume_is_where_a_step_reads_or_writes_it():
+    spec, platform = documents()
+    on_it = {
+        name
+        for name, pod in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].items()
+        if "pvcMount" in pod
+    }
+    told = {f"{node}_executor" for node, task in tasks(spec).items() if str(VOLUME) in json.dumps(task)}
+    assert on_it == told - {"Report_executor"}  # which only shows the corpus by a shorter name
+
+
+def test_a_cluster_without_gpus_gets_none_and_the_image_is_everywhere(small):
+    spec, _ = small
+    containers = [executor["container"] for executor in spec["deploymentSpec"]["executors"].values()]
+    assert {container["image"] for container in containers} == {"registry/drumline:1"}
+    assert not any("accelerator" in container["resources"] for container in containers)
+
+
+def test_the_models_and_the_search_are_those_asked_for(small):
+    tasks = set(small[0]["root"]["dag"]["tasks"])
+    assert {task for task in tasks if task.startswith(("Trainer", "Tuner"))} == {
+        "Trainer-conv",
+        "Trainer-flat-vae",
+        "Tuner-conv",
+    }
+
+
+def test_no_path_of_this_machine_is_in_the_files():
+    text = FILES[2].read_text()
+    for folder in (Path.home(), FOLDER.parent):
+        assert f"{folder}/" not in text or str(folder) in ("/", "/drumline")
+
+
+def test_an_image_without_a_tag_is_refused():
+    with pytest.raises(InputError, match=r"drums-2bar would not run on Kubeflow.*the image of .*drumline"):
+        compiled(config_of(2, ("conv",)), Cluster(image="registry/drumline:latest"))
+
+
+def broken(change):
+    spec, platform = copy.deepcopy(documents())
+    change(spec, platform)
+    return "; ".join(lint.faults(spec, platform))
+
+
+@pytest.mark.parametrize(
+    ("fault", "change"),
+    [
+        ("its schema is 2.0.0", lambda spec, _: spec.update(schemaVersion="2.0.0")),
+        ("is a resolver", lambda spec, _: executor(spec).update(resolver=executor(spec).pop("container"))),
+        ("has a lifecycle hook", lambda spec, _: executor(spec)["container"].update(lifecycle={})),
+        ("'Trainer.conv' is no name", lambda spec, _: rename(spec, "Trainer-conv", "Trainer.conv")),
+        ("comes after Trainer-conv, which is not there", lambda spec, _: tasks(spec).pop("Trainer-conv")),
+        ("does not come after it", lambda spec, _: tasks(spec)["Pusher-conv"]["dependentTasks"].clear()),
+        ("is the output nothing of Trainer-conv", lambda spec, _: model(spec).update(outputArtifactKey="nothing")),
+        ("takes the parameter corpus, which", lambda spec, _: parameters(spec).pop("corpus")),
+        ("seed may be left out and has no default", lambda spec, _: parameters(spec)["seed"].pop("defaultValue")),
+        ("seed of Trainer-conv is not given", lambda spec, _: given(spec, "Trainer-conv").pop("seed")),
+        ("other of Trainer-conv is not defined", lambda spec, _: given(spec, "Trainer-conv").update(other={})),
+        ("has no tag but latest", lambda spec, _: executor(spec)["container"].update(image="drumline")),
+        ("Kubernetes is told of nobody", lambda _, platform: pods(platform).update(nobody={})),
+    ],
+)
+def test_a_fault_is_found_and_said(fault, change):
+    assert fault in broken(change)
+
+
+def executor(spec):
+    return spec["deploymentSpec"]["executors"]["Trainer-conv_executor"]
+
+
+def tasks(spec):
+    return spec["root"]["dag"]["tasks"]
+
+
+def rename(spec, old, new):
+    tasks(spec)[new] = tasks(spec).pop(old)
+
+
+def model(spec):
+    return tasks(spec)["Pusher-conv"]["inputs"]["artifacts"]["model"]["taskOutputArtifact"]
+
+
+def parameters(spec):
+    return spec["root"]["inputDefinitions"]["parameters"]
+
+
+def given(spec, node):
+    return tasks(spec)[node]["inputs"]["parameters"]
+
+
+def pods(platform):
+    return platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+@pytest.mark.skipif("KFP_COMPILER" not in os.environ, reason="KFP_COMPILER, made of tests/kubeflow/argo, is not there")
+@pytest.mark.parametrize("bars", FILES)
+def test_the_backend_makes_a_workflow_of_the_files(bars):
+    command = [os.environ["KFP_COMPILER"], FILES[bars]]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    workflow = yaml.safe_load(finished.stdout)
+    root = next(template for template in workflow["spec"]["templates"] if template["name"] == "root")
+    assert len(root["dag"]["tasks"]) >= len(tasks(documents(bars)[0]))

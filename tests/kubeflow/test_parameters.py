@@ -1,0 +1,80 @@
+import json
+
+import pytest
+from tfx.proto import example_gen_pb2
+from tfx.utils import json_utils, proto_utils
+
+from drums.errors import InputError
+from kubeflow.parameters import applied
+from models.sizes import Training
+from pipeline.profiles import profile_of
+
+TRAINER = {"custom_config": json_utils.dumps({"model": "lstm", "bars": 2, "profile": "cpu", "checkpoints": "/c"})}
+EVALUATOR = {"model": "conv", "bars": 16.0, "example_splits": '["test"]'}
+RUN = {"profile": "demo", "seed": 3, "steps": 0}
+
+
+def training(**parameters):
+    return json.loads(applied(TRAINER | RUN | parameters)["custom_config"])
+
+
+def test_a_trainer_is_told_of_the_profile_and_seed_of_the_run():
+    config = training()
+    expected = profile_of("demo")["lstm", 2].training
+    assert config["profile"] == "demo"
+    assert config["checkpoints"] == "/c"
+    assert Training(**config["training"]).steps == expected.steps
+    assert config["training"]["seed"] == 3
+    assert set(applied(TRAINER | RUN)) == {"custom_config"}
+
+
+def test_fewer_steps_are_evaluated_at_their_end():
+    config = training(steps=2.0)
+    assert (config["training"]["steps"], config["training"]["evaluate_every"]) == (2, 2)
+
+
+def test_a_tuner_searches_as_the_profile_says():
+    tuner = {"custom_config": json_utils.dumps({"model": "lstm", "bars": 2, "search": {}})}
+    config = json.loads(applied(tuner | {"profile": "cpu", "seed": 0})["custom_config"])
+    assert config["search"]
+
+
+def test_thresholds_replace_those_of_the_profile():
+    config = applied(EVALUATOR | {"profile": "paper", "thresholds": {"accuracy": 0.75}})
+    assert '"lower_bound": 0.75' in config["eval_config"]
+    assert set(config) == {"eval_config", "example_splits"}
+    unchanged = applied(EVALUATOR | {"profile": "paper", "thresholds": {}})
+    assert f'"lower_bound": {profile_of("paper")["conv", 16].gate.accuracy}' in unchanged["eval_config"]
+
+
+def test_the_corpus_and_pattern_are_those_of_the_run():
+    node = {
+        "input_base": "baked",
+        "input_config": proto_utils.proto_to_json(
+            example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="midi", pattern="*")])
+        ),
+    }
+    given = applied(node | {"corpus": "gs://bucket/midi", "pattern": "span-{SPAN}"})
+    assert given["input_base"] == "gs://bucket/midi"
+    assert json.loads(given["input_config"])["splits"] == [{"name": "midi", "pattern": "span-{SPAN}"}]
+
+
+def test_a_step_that_no_parameter_concerns_keeps_its_properties():
+    assert applied({"pushed": "/serving/lstm-2bar"}) == {"pushed": "/serving/lstm-2bar"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        (TRAINER | RUN | {"profile": "huge"}, "there is no profile 'huge'"),
+        (TRAINER | RUN | {"steps": -1}, "not -1"),
+        (
+            EVALUATOR | {"profile": "cpu", "thresholds": {"acuracy": 1}},
+            "there is no threshold 'acuracy'; there are",
+        ),
+        (EVALUATOR | {"profile": "cpu", "thresholds": {"accuracy": "high"}}, "accuracy must be a number, not 'high'"),
+    ],
+)
+def test_a_value_that_no_run_could_use_is_refused(properties, said):
+    with pytest.raises(InputError, match=said):
+        applied(properties)
