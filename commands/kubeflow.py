@@ -4,12 +4,42 @@ from pathlib import Path
 
 import click
 
-from commands.group import drums, quiet
+from commands.group import drums, here, quiet
+from drums.folders import writable
+
+
+FILES = Path(__file__).parent.parent / "kubeflow"
 
 
 @drums.group()
 def kubeflow():
     """The pipeline on Kubeflow Pipelines (kubeflow/README.md)."""
+
+
+@kubeflow.command(name="compile")
+@click.option("--image", default="drumline:0.1.0", help="Of every step, with its tag or digest.")
+@click.option("--gpus", type=click.IntRange(0), default=1, help="Of each machine that trains; 0 for none.")
+@click.option("--machines", type=click.IntRange(1), default=1, help="That train a model together, in a TrainJob.")
+@click.option("--models", default="", help="Which models, with commas.", show_default="all")
+@click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv, in short trainings.")
+@click.option("--pipeline-root", default="minio://mlpipeline/v2/artifacts", help="Where artifacts go: minio, s3, gs.")
+@click.option("--out", type=click.Path(path_type=Path), default=FILES, show_default="kubeflow", help="The folder.")
+@quiet
+def compile_(runs, image, gpus, machines, models, tune, pipeline_root, out):
+    """Write drums-2bar.yaml and drums-16bar.yaml for Kubeflow Pipelines.
+
+    What differs from run to run (corpus, profile, seed, steps, thresholds) is a parameter of `submit`.
+    """
+    from kubeflow.compile import Cluster, compiled, config_of
+    from pipeline.profiles import LENGTHS
+
+    cluster = Cluster(image, gpus, pipeline_root, machines)
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    texts = {f"drums-{bars}bar.yaml": compiled(config_of(bars, names, tune=tune), cluster) for bars in LENGTHS}
+    writable(out)
+    for name, text in texts.items():
+        (out / name).write_text(text)
+        click.echo(here((out / name).absolute()))
 
 
 @kubeflow.command()
@@ -18,14 +48,17 @@ def kubeflow():
 @click.option("--param", "params", metavar="NAME=VALUE", multiple=True, help="A parameter's value; may be repeated.")
 @click.option("--experiment", default="drumline", help="In which experiment; made where there is none.")
 @click.option(
-    "--pipeline-root", metavar="URL", help="Where artifacts go: minio://, s3:// or gs://.  [default: the file's]"
+    "--pipeline-root", metavar="URL", help="Where artifacts go: minio://, s3:// or gs://.", show_default="the file's"
 )
+@click.option("--service-account", help="Who the pods are, such as drumline-runner.", show_default="the server's")
 @click.option("--no-cache", is_flag=True, help="Run every node, also those whose result is cached.")
 @click.option(
     "--cron", metavar="FIELDS", help="Not now but by the clock, such as '0 3 * * *'; replaces the one before."
 )
 @click.option("--no-wait", is_flag=True, help="Start the run and look no further.")
-@click.option("--timeout", metavar="MINUTES", type=click.FloatRange(0), help="Wait no longer.  [default: to its end]")
+@click.option(
+    "--timeout", metavar="MINUTES", type=click.FloatRange(0), help="Wait no longer.", show_default="to its end"
+)
 @click.option("--token-file", type=click.Path(path_type=Path), help="A bearer token; read anew at each request.")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="Whose TLS certificates to trust, PEM.")
 @click.option("--namespace", help="Whose, on a server with many users.")
@@ -37,6 +70,7 @@ def submit(
     params,
     experiment,
     pipeline_root,
+    service_account,
     no_cache,
     cron,
     no_wait,
@@ -58,7 +92,11 @@ def submit(
 
     package = read(package)
     submission = Submission(
-        package.without_cache() if no_cache else package, package.values(params), experiment, pipeline_root
+        package.without_cache() if no_cache else package,
+        package.values(params),
+        experiment,
+        pipeline_root,
+        service_account,
     )
     server = Server(Connection(host, token_file, ca_file), namespace)
     if cron:

@@ -14,9 +14,9 @@ def playing(*models: str, temperature: float):
     models: those of which the first that is there plays, unless one is named.
     """
     options = [
-        click.option("--model", default="", help=f"Which model.  [default: {' or '.join(models)}]"),
+        click.option("--model", default="", help="Which model.", show_default=" or ".join(models)),
         click.option("--bars", type=int, default=2, help="The model's window: 2 or 16."),
-        click.option("--server", default="", help="HOST:PORT of a server.  [default: the pushed models play here]"),
+        click.option("--server", default="", help="HOST:PORT of a server.", show_default="the pushed models play here"),
         click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files."),
         click.option("--audio", is_flag=True, help="An MP3 file beside each MIDI file."),
         click.option("--temperature", type=click.FloatRange(0), default=temperature, help="0 plays the likeliest."),
@@ -40,7 +40,7 @@ def playing(*models: str, temperature: float):
 
 @drums.command()
 @click.option("--count", type=click.IntRange(1, 1000), default=4, help="How many beats.")
-@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.  [default: a window]")
+@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.", show_default="a window")
 @click.option("--qpm", type=click.FloatRange(20, 400), default=120.0, help="Quarter notes a minute.")
 @playing("hierarchical_vae", temperature=1.0)
 def generate(told, count, length, qpm):

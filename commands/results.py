@@ -26,7 +26,7 @@ def table(runs, as_json):
 
 @drums.command()
 @click.argument("numbers", metavar="[RUN]...", nargs=-1, type=int)
-@click.option("--out", type=click.Path(path_type=Path), help="The HTML file.  [default: runs/reports/run-RUN.html]")
+@click.option("--out", type=click.Path(path_type=Path), help="The HTML file.", show_default="runs/reports/run-RUN.html")
 @quiet
 def report(runs, numbers, out):
     """Write the page of a run, or of two or more side by side, and open it in the browser.
@@ -42,8 +42,10 @@ def report(runs, numbers, out):
 
 
 @drums.command()
-@click.option("--profile", default="", help="Of which profile.  [default: that of the latest run]")
-@click.option("--corpus", default="", help="On which corpus, by the name of its folder.  [default: the latest run's]")
+@click.option("--profile", default="", help="Of which profile.", show_default="that of the latest run")
+@click.option(
+    "--corpus", default="", help="On which corpus, by the name of its folder.", show_default="the latest run's"
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The Markdown file, as docs/RESULTS.md.")
 @quiet
 def results(runs, profile, corpus, out):

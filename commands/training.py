@@ -22,15 +22,17 @@ def _words(context, option, text: str) -> tuple[str, ...]:
 )
 @click.option("--bars", type=int, default=2, help="Length of a window: 2 or 16.")
 @click.option("--profile", default="demo", help="The sizes of models and training: demo, cpu or paper.")
-@click.option("--models", default="", help="Which models, with commas.  [default: all of the profile]")
+@click.option("--models", default="", help="Which models, with commas.", show_default="all of the profile")
 @click.option("--seed", type=int, default=0, help="Of the first weights and all that training draws.")
 @click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv, in short trainings.")
 @click.option("--pattern", default="*", help="What to read in the folder, such as 'span-{SPAN}/*': the latest span.")
 @click.option("--spans", type=int, default=1, help="On how many of the latest spans that were read to train.")
 @click.option("--force", is_flag=True, help="Run every node, also those whose result is cached.")
 @click.option("--beam-runner", default="direct", help="Where Beam's nodes run: direct or flink (docs/CLUSTER.md).")
-@click.option("--flink-master", default="", help="HOST:PORT of a Flink cluster.  [default: one on this machine]")
-@click.option("--beam-args", default="", callback=_words, help="More of Beam's arguments, in quotation marks.")
+@click.option("--flink-master", default="", help="HOST:PORT of a Flink cluster.", show_default="one on this machine")
+@click.option(
+    "--beam-args", default="", callback=_words, show_default=False, help="More of Beam's arguments, in quotation marks."
+)
 @quiet
 def train(runs, midi, bars, profile, models, seed, tune, pattern, spans, force, beam_runner, flink_master, beam_args):
     """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""

@@ -16,17 +16,16 @@ from tfx.v1.orchestration.experimental import KubeflowV2DagRunner, KubeflowV2Dag
 from drums.errors import InputError
 from kubeflow import lint
 from kubeflow.parameters import PARAMETERS, PROFILE, attach
+from kubeflow.train_job import COMMAND, VOLUME, Workers, command
 from kubeflow.yaml_text import dumped
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
 
 HERE = Path(__file__).parent
-CLAIM, VOLUME = "drumline", Path("/mnt/drumline")
+CLAIM = "drumline"
 IMAGE = "drumline:0.1.0"
-COMMAND = ["/drumline/run", "python", "-m", "kubeflow.entrypoint"]
 PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
 GPU = "nvidia.com/gpu"
-_TRAIN = ("Trainer", "Tuner")
 _ON_VOLUME = ("CorpusFingerprint", "MidiExampleGen", "Trainer", "LastBlessed", "Pusher")
 # What a node must not take from the cache: what it looks at is no input that the cache knows.
 _LOOKS = ("CorpusFingerprint", "LastBlessed")
@@ -37,13 +36,32 @@ _RETRIES = {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, 
 class Cluster:
     """What a compiled file says of the cluster.
 
-    image: with a tag or digest.  gpus: of each node that trains; 0 for none.  pipeline_root: where artifacts go, where
-    a run is not told otherwise.
+    image: with a tag or digest.  gpus: of each machine that trains; 0 for none.  pipeline_root: where artifacts go,
+    where a run is not told otherwise.  machines: how many train a model together; from 2 on in a TrainJob.
+
+    Raises InputError where that is nonsense.
     """
 
     image: str = IMAGE
     gpus: int = 1
     pipeline_root: str = PIPELINE_ROOT
+    machines: int = 1
+
+    def __post_init__(self):
+        if self.gpus < 0:
+            raise InputError(f"a machine has 0 GPUs or more, not {self.gpus}")
+        if self.machines < 1:
+            raise InputError(f"1 machine or more trains a model, not {self.machines}")
+
+    def command(self, node: str) -> list[str]:
+        """Of a node's container. A Trainer that others help only starts their job and waits."""
+        return command(Workers(self.machines, self.image, self.gpus)) if self._shared(node) else COMMAND
+
+    def _shared(self, node: str) -> bool:
+        return self.machines > 1 and node.startswith("Trainer")
+
+    def _trains(self, node: str) -> bool:
+        return node.startswith(("Trainer", "Tuner")) and not self._shared(node)
 
     def resources(self, node: str) -> dict[str, Any]:
         """Of a node's container, as pipeline spec 2.1 has them. Transform holds all windows of a split at a time."""
@@ -51,7 +69,7 @@ class Cluster:
         requests, limits = ("1", "2Gi"), ("4", "8Gi")
         if kind in ("MidiExampleGen", "Transform", "Evaluator"):
             requests, limits = ("2", "4Gi"), ("8", "16Gi")
-        if kind in _TRAIN:
+        if self._trains(node):
             requests, limits = ("2", "8Gi"), ("8", "32Gi")
         of_gpu = {"accelerator": {"resourceType": GPU, "resourceCount": str(self.gpus)}}
         return {
@@ -59,14 +77,14 @@ class Cluster:
             "resourceMemoryRequest": requests[1],
             "resourceCpuLimit": limits[0],
             "resourceMemoryLimit": limits[1],
-        } | (of_gpu if self.gpus and kind in _TRAIN else {})
+        } | (of_gpu if self.gpus and self._trains(node) else {})
 
     def pod(self, node: str) -> dict[str, Any]:
         """What Kubernetes is to know of a node, as a KubernetesExecutorConfig."""
         kind = node.partition("-")[0]
         volume = {"mountPath": str(VOLUME), "pvcNameParameter": {"runtimeValue": {"constant": CLAIM}}}
         mounts = {"pvcMount": [volume]} if kind in _ON_VOLUME else {}
-        if kind not in _TRAIN:
+        if not self._trains(node):
             return mounts
         return mounts | {
             "nodeSelector": {"nodeSelectorJson": {"componentInputParameter": "gpu_nodes"}},
@@ -133,7 +151,7 @@ def _mend(spec: dict[str, Any], cluster: Cluster) -> None:
                 output["producerTask"] = output["producerTask"].removesuffix("_task")
         container = spec["deploymentSpec"]["executors"][spec["components"][node]["executorLabel"]]["container"]
         container.pop("lifecycle", None)  # Kubeflow never runs it: our entrypoint does.
-        container["resources"] = cluster.resources(node)
+        container["command"], container["resources"] = cluster.command(node), cluster.resources(node)
         # The entrypoint reads types off it, so it must know the parameters too.
         inputs = container["args"].index("--json_serialized_inputs_spec_args") + 1
         container["args"][inputs] = json.dumps(spec["components"][node].get("inputDefinitions", {}), sort_keys=True)

@@ -17,19 +17,23 @@ from kubeflow.package import Package
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run is to be: of which version of which pipeline, with which values, and where its artifacts go."""
+    """What a run is to be: of which version of which pipeline, with which values, where its artifacts go, and who
+    its pods are.
+    """
 
     pipeline: str
     version: str
     experiment: str
     values: dict[str, Any] = field(default_factory=dict)
     pipeline_root: str | None = None
+    service_account: str | None = None
 
     def body(self) -> dict[str, Any]:
         return {
             "experiment_id": self.experiment,
             "pipeline_version_reference": api.V2beta1PipelineVersionReference(self.pipeline, self.version),
             "runtime_config": api.V2beta1RuntimeConfig(self.values, self.pipeline_root),
+            "service_account": self.service_account,
         }
 
 

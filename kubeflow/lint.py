@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 SCHEMA_VERSION = "2.1.0"
+OBJECT_STORAGE = re.compile(r"(minio|s3|gs)://[^/].*")
 _LEGAL = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _PINNED = re.compile(r".+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})")
 _LONGEST = 63  # of a label in Kubernetes
@@ -18,6 +19,8 @@ def faults(spec: dict[str, Any], platform: dict[str, Any] | None = None) -> list
 def _whole(spec: dict[str, Any]) -> Iterator[str]:
     if (version := spec.get("schemaVersion")) != SCHEMA_VERSION:
         yield f"its schema is {version}, and Kubeflow takes {SCHEMA_VERSION}"
+    if not OBJECT_STORAGE.fullmatch(root := spec.get("defaultPipelineRoot", "")):
+        yield f"artifacts go to '{root}', which is no object storage: minio://, s3:// or gs://"
     for name, executor in _executors(spec).items():
         for kind in set(executor) - {"container", "importer"}:
             yield f"{name} is a {kind}, which Kubeflow cannot run"
@@ -82,10 +85,10 @@ def _parameters(spec: dict[str, Any]) -> Iterator[str]:
 
 
 def _images(spec: dict[str, Any]) -> Iterator[str]:
-    for name, executor in _executors(spec).items():
-        image = executor.get("container", {}).get("image")
-        if image is not None and not _PINNED.fullmatch(image):
-            yield f"the image of {name}, {image}, has no tag but latest, or none, and could change between two steps"
+    containers = [executor["container"] for executor in _executors(spec).values() if "container" in executor]
+    for image in sorted({container.get("image", "") for container in containers}):
+        if not _PINNED.fullmatch(image):
+            yield f"the image '{image}' has no tag but latest, or none, and could change between two steps"
 
 
 def _pods(spec: dict[str, Any], platform: dict[str, Any]) -> Iterator[str]:

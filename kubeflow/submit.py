@@ -10,6 +10,7 @@ from typing import Any
 from drums.errors import InputError
 from kubeflow.kfp_connection import NoAnswerError
 from kubeflow.kfp_server import Asked, Server
+from kubeflow.lint import OBJECT_STORAGE
 from kubeflow.package import Package
 
 POLL = 5.0  # seconds from a look at the run to the next
@@ -24,15 +25,19 @@ class RunError(RuntimeError):
 
 @dataclass(frozen=True)
 class Submission:
-    """values: of parameters.  pipeline_root: where artifacts go, or None for where the file or the server has it."""
+    """values: of parameters.  pipeline_root: where artifacts go, or None for where the file or the server has it.
+
+    service_account: of the pods, or None for the server's own.  Raises InputError.
+    """
 
     package: Package
     values: dict[str, Any]
     experiment: str = "drumline"
     pipeline_root: str | None = None
+    service_account: str | None = None
 
     def __post_init__(self) -> None:
-        if self.pipeline_root and not re.match(r"(minio|s3|gs)://[^/]", self.pipeline_root):
+        if self.pipeline_root and not OBJECT_STORAGE.fullmatch(self.pipeline_root):
             raise InputError(
                 f"--pipeline-root {self.pipeline_root}: no object storage; it begins with minio://, s3:// or gs://"
             )
@@ -62,7 +67,8 @@ class Submission:
         pipeline = server.pipeline(self.package.name)
         version, uploaded = server.version(pipeline, self.package)
         show(f"pipeline {self.package.name}: {'uploaded as' if uploaded else 'is there as'} {self.package.version}")
-        return Asked(pipeline, version, server.experiment(self.experiment), self.values, self.pipeline_root)
+        experiment = server.experiment(self.experiment)
+        return Asked(pipeline, version, experiment, self.values, self.pipeline_root, self.service_account)
 
 
 def six_fields(cron: str) -> str:

@@ -11,6 +11,7 @@ import email.policy
 import json
 import re
 import ssl
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -177,7 +178,9 @@ class KfpApi:
             raise RefusalError(400, f"parameter(s) provided are not required by pipeline: {', '.join(sorted(extra))}")
 
     def create_run(self, query, body):
-        _only(body, {"experiment_id", "display_name", "pipeline_version_reference", "runtime_config"})
+        _only(
+            body, {"experiment_id", "display_name", "pipeline_version_reference", "runtime_config", "service_account"}
+        )
         self._check_run(body)
         return _put(self.runs, "run_id", body | {"state": "PENDING", "finished_at": EPOCH, "looks": 0})
 
@@ -199,7 +202,7 @@ class KfpApi:
 
     def create_recurring_run(self, query, body):
         known = {"experiment_id", "display_name", "pipeline_version_reference", "runtime_config", "trigger", "mode"}
-        _only(body, known | {"max_concurrency", "no_catchup"})
+        _only(body, known | {"max_concurrency", "no_catchup", "service_account"})
         if not 1 <= int(body.get("max_concurrency", 0)) <= 10:
             raise RefusalError(400, "Max concurrency of a recurring run must be at least 1 and at most 10")
         fields = body["trigger"]["cron_schedule"]["cron"].split()
@@ -331,11 +334,20 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Quiet about a client that hangs up: it does not trust the certificate."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def serving(api: KfpApi, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The address at which it answers while it is open."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        server.api, server.daemon_threads = api, True
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.api = api
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from google.protobuf import json_format
 from kfp.components import load_component_from_file
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from commands.__main__ import drums
 from drums.errors import InputError
 from kubeflow import lint
-from kubeflow.compile import GPU, VOLUME, Cluster, compiled, config_of
+from kubeflow.compile import GPU, IMAGE, Cluster, compiled, config_of
 from kubeflow.parameters import PARAMETERS
+from kubeflow.train_job import COMMAND, VOLUME, Workers, command
 
 FOLDER = Path(__file__).parent.parent.parent / "kubeflow"
 FILES = {bars: FOLDER / f"drums-{bars}bar.yaml" for bars in (2, 16)}
@@ -92,6 +95,35 @@ def test_a_cluster_without_gpus_gets_none_and_the_image_is_everywhere(small):
     assert not any("accelerator" in container["resources"] for container in containers)
 
 
+def test_a_trainer_that_machines_share_starts_a_job_and_only_waits():
+    text = compiled(config_of(2, ("conv", "lstm"), tune=True), Cluster(gpus=4, machines=3))
+    spec, platform = yaml.safe_load_all(text)
+    executors = spec["deploymentSpec"]["executors"]
+    for model in ("conv", "lstm"):
+        trainer, tuner = (executors[f"{kind}-{model}_executor"]["container"] for kind in ("Trainer", "Tuner"))
+        assert trainer["command"] == command(Workers(nodes=3, image=IMAGE, gpus=4))
+        assert "accelerator" not in trainer["resources"]
+        assert "nodeSelector" not in pods(platform)[f"Trainer-{model}_executor"]
+        assert tuner["command"] == COMMAND
+        assert tuner["resources"]["accelerator"]["resourceCount"] == "4"
+
+
+@pytest.mark.parametrize(("wrong", "said"), [({"gpus": -1}, "0 GPUs or more"), ({"machines": 0}, "1 machine or more")])
+def test_a_cluster_that_cannot_be_is_refused(wrong, said):
+    with pytest.raises(InputError, match=said):
+        Cluster(**wrong)
+
+
+def test_the_command_writes_both_files_and_says_where(tmp_path):
+    options = ["--models", "conv", "--image", "registry/drumline:2", "--out", str(tmp_path / "new")]
+    result = CliRunner().invoke(drums, ["--runs", str(tmp_path / "runs"), "kubeflow", "compile", *options])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split() == [str(tmp_path / "new" / file.name) for file in FILES.values()]
+    for bars, file in FILES.items():
+        expected = compiled(config_of(bars, ("conv",)), Cluster(image="registry/drumline:2"))
+        assert (tmp_path / "new" / file.name).read_text() == expected
+
+
 def test_the_models_and_the_search_are_those_asked_for(small):
     tasks = set(small[0]["root"]["dag"]["tasks"])
     assert {task for task in tasks if task.startswith(("Trainer", "Tuner"))} == {
@@ -108,7 +140,7 @@ def test_no_path_of_this_machine_is_in_the_files():
 
 
 def test_an_image_without_a_tag_is_refused():
-    with pytest.raises(InputError, match=r"drums-2bar would not run on Kubeflow.*the image of .*drumline"):
+    with pytest.raises(InputError, match=r"drums-2bar would not run on Kubeflow.*the image 'registry/drumline:latest'"):
         compiled(config_of(2, ("conv",)), Cluster(image="registry/drumline:latest"))
 
 
@@ -122,6 +154,7 @@ def broken(change):
     ("fault", "change"),
     [
         ("its schema is 2.0.0", lambda spec, _: spec.update(schemaVersion="2.0.0")),
+        ("artifacts go to '/tmp'", lambda spec, _: spec.update(defaultPipelineRoot="/tmp")),
         ("is a resolver", lambda spec, _: executor(spec).update(resolver=executor(spec).pop("container"))),
         ("has a lifecycle hook", lambda spec, _: executor(spec)["container"].update(lifecycle={})),
         ("'Trainer.conv' is no name", lambda spec, _: rename(spec, "Trainer-conv", "Trainer.conv")),

@@ -117,6 +117,12 @@ def test_a_run_shows_a_line_for_each_change_of_a_node_and_ends_well(api, host, c
     ]
 
 
+def test_the_pods_are_whom_one_says(api, call):
+    lines(call("--no-wait", "--service-account", "drumline-runner"))
+    lines(call("--no-wait"))
+    assert [run.get("service_account") for run in api.runs.values()] == ["drumline-runner", None]
+
+
 def test_the_same_file_is_uploaded_once_and_another_as_a_new_version(api, call, tmp_path):
     for _ in range(2):
         assert lines(call("--no-wait"))
