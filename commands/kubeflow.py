@@ -7,7 +7,6 @@ import click
 from commands.group import drums, here, quiet
 from drums.folders import writable
 
-
 FILES = Path(__file__).parent.parent / "kubeflow"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from commands.group import drums, quiet, show
+from drums.errors import InputError
 
 
 def playing(*models: str, temperature: float):
@@ -17,6 +18,9 @@ def playing(*models: str, temperature: float):
         click.option("--model", default="", help="Which model.", show_default=" or ".join(models)),
         click.option("--bars", type=int, default=2, help="The model's window: 2 or 16."),
         click.option("--server", default="", help="HOST:PORT of a server.", show_default="the pushed models play here"),
+        click.option("--ca-file", type=click.Path(path_type=Path), help="Whose servers to trust, PEM: speaks TLS."),
+        click.option("--tls-cert", type=click.Path(path_type=Path), help="To show to the server, PEM."),
+        click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM."),
         click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files."),
         click.option("--audio", is_flag=True, help="An MP3 file beside each MIDI file."),
         click.option("--temperature", type=click.FloatRange(0), default=temperature, help="0 plays the likeliest."),
@@ -25,10 +29,15 @@ def playing(*models: str, temperature: float):
 
     def with_options(command):
         @functools.wraps(command)
-        def played(runs, model, bars, server, out, audio, temperature, seed, **others):
+        def played(runs, model, bars, server, ca_file, tls_cert, tls_key, out, audio, temperature, seed, **others):
             from pipeline.playing import Playing
+            from serving.asking import Tls
 
-            told = Playing(runs / "serving", (model,) if model else models, bars, out, temperature, seed, server, audio)
+            if not server and (ca_file or tls_cert or tls_key):
+                raise InputError("--ca-file, --tls-cert and --tls-key are for a --server")
+            tls = Tls(ca_file, tls_cert, tls_key) if ca_file or tls_cert or tls_key else None
+            chosen = (model,) if model else models
+            told = Playing(runs / "serving", chosen, bars, out, temperature, seed, server, tls, audio)
             _show(command(told, **others))
 
         for option in reversed(options):

@@ -22,6 +22,7 @@ from drums.sources import midi_in, shown
 from drums.windows import Song, read_song, read_windows
 from models.chaining import Player, beats, seeds_of
 from models.pushed import pushed_model, pushed_models
+from serving.asking import Tls
 from serving.client import Client
 from serving.errors import UnknownModelError
 
@@ -40,7 +41,7 @@ class Playing:
     """What every command is told. Each raises InputError for what it cannot play.
 
     models: names, of which the first that is there plays.  bars: the model's window.
-    server: HOST:PORT; without one the models of the folder `serving` play.
+    server: HOST:PORT, with its tls; without one the models of the folder `serving` play.
     out: the folder of the files.  audio: whether each MIDI file has an MP3 beside it.
     """
 
@@ -51,6 +52,7 @@ class Playing:
     temperature: float = 1.0
     seed: int = 0
     server: str = ""
+    tls: Tls | None = None
     audio: bool = False
 
     def generate(self, count: int, length: int | None = None, qpm: float = 120.0) -> Iterator[Beat]:
@@ -128,7 +130,7 @@ class Playing:
             raise InputError(why)
         with contextlib.ExitStack() as stack:
             if self.server:
-                model, player = self._served(stack.enter_context(Client(self.server)))
+                model, player = self._served(stack.enter_context(Client(self.server, tls=self.tls)))
             else:
                 model, player = self._pushed()
             writable(self.out)

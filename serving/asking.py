@@ -46,11 +46,18 @@ OPTIONS = [
 
 @dataclass(frozen=True)
 class Tls:
-    """PEM files: who signed the server's certificate, and for mutual TLS the client's own certificate and key."""
+    """PEM files: who signed the server's certificate, and for mutual TLS the client's own certificate and key.
+
+    Raises InputError for one of these two without the other.
+    """
 
     authority: Path | None = None  # by default, whom gRPC trusts
     certificate: Path | None = None
     key: Path | None = None
+
+    def __post_init__(self):
+        if bool(self.certificate) != bool(self.key):
+            raise InputError(f"{self.certificate or self.key}: a certificate and its key belong together")
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Raises InputError for a file that cannot be read."""

@@ -14,8 +14,10 @@ from models.pushed import pushed_model
 from pipeline import playing
 from pipeline.playing import Playing
 from serving.server import Server
+from serving.tls import Tls
 from tests.midi_files import BAR, HAT, KICK, SNARE, STEP, midi_bytes, steps
 from tests.models.saved import push
+from tests.serving.certificates import Authority
 
 BEAT = steps(*range(0, 64, 4)) + steps(*range(4, 64, 8), pitch=SNARE)  # four bars
 
@@ -288,6 +290,18 @@ def test_without_a_server_at_the_address_it_is_one_sentence(call):
 def test_a_model_that_the_server_does_not_have_is_one_sentence(call, server):
     sentence = sentence_of(call("generate", "--server", server, "--model", "conv"))
     assert f"{server}: the server has no model conv-2bar" in sentence
+
+
+def test_a_server_that_asks_for_certificates_is_shown_them(call, serving, tmp_path):
+    authority = Authority(tmp_path, "authority")
+    certificate, key = authority.sign("client")
+    trusting = ["--ca-file", authority.certificate]
+    with Server(serving, tls=Tls(*authority.sign("server"), authority.certificate)) as server:
+        generate = ["generate", "--server", f"127.0.0.1:{server.port}", *trusting]
+        assert call(*generate, "--tls-cert", certificate, "--tls-key", key).exit_code == 0
+        assert "no server answers there" in sentence_of(call(*generate))
+    assert "belong together" in sentence_of(call(*generate, "--tls-cert", certificate))
+    assert "are for a --server" in sentence_of(call("generate", *trusting))
 
 
 def test_with_audio_each_file_has_its_sound_beside_it(play, monkeypatch):
