@@ -16,6 +16,7 @@ import (
 	"github.com/kubeflow/pipelines/api/v2alpha1/go/pipelinespec"
 	"github.com/kubeflow/pipelines/backend/src/apiserver/config/proxy"
 	"github.com/kubeflow/pipelines/backend/src/v2/compiler/argocompiler"
+	"github.com/kubeflow/pipelines/kubernetes_platform/go/kubernetesplatform"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
@@ -41,6 +42,17 @@ func compile(path string) error {
 	if err := parse(documents[1], func(json []byte) error { return protojson.Unmarshal(json, platform) }); err != nil {
 		return err
 	}
+	kubernetes := platform.Platforms["kubernetes"]
+	for name, executor := range kubernetes.GetDeploymentSpec().GetExecutors() {
+		// The driver does so in the pod, where it is late.
+		json, err := protojson.Marshal(executor)
+		if err != nil {
+			return err
+		}
+		if err := protojson.Unmarshal(json, &kubernetesplatform.KubernetesExecutorConfig{}); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	json, err := protojson.Marshal(spec)
 	if err != nil {
 		return err
@@ -51,7 +63,7 @@ func compile(path string) error {
 	}
 	proxy.InitializeConfig("", "", "")
 	job := &pipelinespec.PipelineJob{PipelineSpec: whole}
-	workflow, err := argocompiler.Compile(job, platform.Platforms["kubernetes"], &argocompiler.Options{})
+	workflow, err := argocompiler.Compile(job, kubernetes, &argocompiler.Options{})
 	if err != nil {
 		return err
 	}
