@@ -86,7 +86,10 @@ class Cluster:
         mounts = {"pvcMount": [volume]} if kind in _ON_VOLUME else {}
         if not self._trains(node):
             return mounts
+        # NCCL's GPUs of one machine talk through shared memory, of which a container has 64 MB.
+        shared = {"volumeName": "shm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "2Gi"}
         return mounts | {
+            **({"emptyDirMounts": [shared]} if self.gpus > 1 else {}),
             "nodeSelector": {"nodeSelectorJson": {"componentInputParameter": "gpu_nodes"}},
             "tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}],
         }

@@ -55,6 +55,8 @@ PARAMETERS = {
 }
 # What tells an Evaluator whose gate it holds; a constant of the node.
 MODEL, BARS = "model", "bars"
+# What tells a Trainer how it computes, where that is not as its profile says (see kubeflow.train_job).
+STRATEGY = "strategy"
 
 
 def attach(spec: dict[str, Any], models: dict[str, str], bars: int) -> None:
@@ -96,11 +98,13 @@ def applied(properties: dict[str, Any]) -> dict[str, Any]:
 
     Raises InputError for a value that no run could use.
     """
-    given = {name: properties[name] for name in (*PARAMETERS, MODEL, BARS) if name in properties}
+    # The reading has an execution property `bars` of its own.
+    names = (*PARAMETERS, MODEL, BARS) if MODEL in properties else (*PARAMETERS, STRATEGY)
+    given = {name: properties[name] for name in names if name in properties}
     rest = {name: value for name, value in properties.items() if name not in given}
-    if keys.INPUT_CONFIG_KEY in rest:
+    if "corpus" in given:
         rest |= _reading(rest, **given)
-    if keys.CUSTOM_CONFIG_KEY in rest:
+    if "seed" in given:
         rest[keys.CUSTOM_CONFIG_KEY] = json_utils.dumps(
             _training(json_utils.loads(rest[keys.CUSTOM_CONFIG_KEY]), **given)
         )
@@ -116,7 +120,9 @@ def _reading(properties: dict[str, Any], corpus: str, pattern: str) -> dict[str,
     return {keys.INPUT_BASE_KEY: corpus, keys.INPUT_CONFIG_KEY: proto_utils.proto_to_json(config)}
 
 
-def _training(custom_config: dict[str, Any], profile: str, seed: int, steps: int = 0) -> dict[str, Any]:
+def _training(
+    custom_config: dict[str, Any], profile: str, seed: int, steps: int = 0, strategy: str = ""
+) -> dict[str, Any]:
     model, bars = custom_config["model"], custom_config["bars"]
     config = Config("", bars, profile, (model,), seed=int(seed))
     chosen = config.model_profiles[model]
@@ -126,6 +132,8 @@ def _training(custom_config: dict[str, Any], profile: str, seed: int, steps: int
         training = chosen.training
         shorter = replace(training, steps=int(steps), evaluate_every=min(training.evaluate_every, int(steps)))
         chosen = replace(chosen, training=shorter)
+    if strategy:
+        chosen = replace(chosen, training=replace(chosen.training, strategy=strategy))
     search = {"search": asdict(chosen.search)} if "search" in custom_config else {}
     return custom_config | recipe(config, model, chosen) | search
 

@@ -55,8 +55,8 @@ class Submission:
         number, replaced = server.schedule(self.package.name, six, self._uploaded(server, show))
         second, minute, hour, day, month, weekday = six.split()
         show(
-            f"'{six}': runs at second {second}, minute {minute}, hour {hour}, day {day}, month {month}, weekday {weekday} "
-            "of the cluster's clock (UTC, unless its controller has CRON_SCHEDULE_TIMEZONE)"
+            f"'{six}': runs at second {second}, minute {minute}, hour {hour}, day {day}, month {month}, "
+            f"weekday {weekday} of the cluster's clock (UTC, unless its controller has CRON_SCHEDULE_TIMEZONE)"
         )
         place = "recurring run, in place of the one before" if replaced else "recurring run"
         show(f"{place}: {server.link('recurringrun', number)}")

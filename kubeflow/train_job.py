@@ -23,6 +23,7 @@ from tfx.types.standard_component_specs import MODEL_KEY
 from tfx.utils import path_utils
 
 from drums.errors import InputError
+from kubeflow.parameters import STRATEGY
 from kubeflow.repairs import local
 
 COMMAND = ["/drumline/run", "python", "-m", "kubeflow.entrypoint"]  # of a worker
@@ -30,8 +31,7 @@ VOLUME = Path("/mnt/drumline")
 RUNTIME = "drumline"
 PORT = 2222
 CHIEF = 0
-_INPUT = "--json_serialized_invocation_args"
-_OUTPUT = "output.json"
+_INPUT, _OUTPUT = "--json_serialized_invocation_args", "output.json"
 _WORKER = "DRUMLINE_WORKER"  # a worker's number
 _ITS_NUMBER = f"$({_WORKER})"  # as Kubernetes puts it into arguments
 
@@ -96,9 +96,10 @@ class Shared:
                 Path(exported).mkdir()
 
     def arguments(self) -> list[str]:
-        """The step's, with its inputs and a worker's outputs on the volume. Kubernetes puts the worker's number in."""
+        """The step's, for workers that share its training, on the volume. Kubernetes puts the worker's number in."""
         arguments = [argument.replace("$", "$$") for argument in self._arguments]
         step = json.loads(arguments[self._at])
+        step["inputs"].setdefault("parameterValues", {})[STRATEGY] = "multi_worker"
         for place, artifact in _artifacts(step["inputs"]):
             if Path(local(artifact["uri"])).exists():
                 artifact["uri"] = str(self.folder / "inputs" / place)

@@ -17,7 +17,7 @@ _KIND = {"group": "trainer.kubeflow.org", "version": "v1alpha1", "plural": "trai
 _OVERLOADED = 429
 _HINTS = {
     401: "; the token of the service account is not accepted",
-    403: "; kubeflow/manifests/train-job has the rights",
+    403: "; kubeflow/manifests/train-job gives the right to drumline-runner: submit with that service account",
     404: "; is Kubeflow Trainer 2 installed, and kubeflow/manifests/train-job applied?",
 }
 

@@ -108,6 +108,14 @@ def test_a_trainer_that_machines_share_starts_a_job_and_only_waits():
         assert tuner["resources"]["accelerator"]["resourceCount"] == "4"
 
 
+def test_several_gpus_of_a_machine_have_memory_to_share():
+    _, platform = yaml.safe_load_all(compiled(config_of(2, ("conv",)), Cluster(gpus=2)))
+    mounts = {name: pod.get("emptyDirMounts", []) for name, pod in pods(platform).items()}
+    assert [mount["mountPath"] for mount in mounts.pop("Trainer-conv_executor")] == ["/dev/shm"]
+    assert not any(mounts.values())
+    assert not any("emptyDirMounts" in pod for pod in pods(documents()[1]).values())
+
+
 @pytest.mark.parametrize(("wrong", "said"), [({"gpus": -1}, "0 GPUs or more"), ({"machines": 0}, "1 machine or more")])
 def test_a_cluster_that_cannot_be_is_refused(wrong, said):
     with pytest.raises(InputError, match=said):

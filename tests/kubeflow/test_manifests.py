@@ -46,7 +46,8 @@ def of_kind(kind: str) -> dict[str, Document]:
 
 
 def pods() -> Iterator[Document]:
-    """The template of each pod."""
+    """Each pod, or its template."""
+    yield from of_kind("Pod").values()
     for document in (*of_kind("Job").values(), *of_kind("Deployment").values()):
         yield document["spec"]["template"]
     for runtime in of_kind("TrainingRuntime").values():
@@ -90,7 +91,7 @@ def test_all_mount_the_one_claim_where_the_steps_do():
                 assert claim["claimName"] == compiling.CLAIM
                 mounts.append((mount["mountPath"], mount.get("subPath")))
     # TensorFlow Serving sees the models alone.
-    assert sorted(mounts) == [(str(compiling.VOLUME), None), (str(compiling.VOLUME), None), ("/models", "serving")]
+    assert sorted(mounts) == [*[(str(compiling.VOLUME), None)] * 3, ("/models", "serving")]
 
 
 def test_the_job_of_the_volume_makes_the_folders_that_are_used():
@@ -119,8 +120,7 @@ def test_no_pod_is_root_or_may_become_it():
 
 
 def test_rights_are_few_and_go_to_service_accounts_that_are_there():
-    # KFP brings the second.
-    accounts = {*of_kind("ServiceAccount"), "pipeline-runner"}
+    accounts = set(of_kind("ServiceAccount"))
     roles = of_kind("Role")
     for binding in of_kind("RoleBinding").values():
         assert binding["roleRef"]["name"] in roles
@@ -134,7 +134,7 @@ def test_rights_are_few_and_go_to_service_accounts_that_are_there():
 
 
 def test_policies_and_budgets_select_pods_that_are_there():
-    labels = [pod["metadata"]["labels"] for pod in pods() if "metadata" in pod]
+    labels = [pod.get("metadata", {}).get("labels", {}) for pod in pods()]
     policies = [policy["spec"]["podSelector"] for policy in of_kind("NetworkPolicy").values()]
     budgets = [budget["spec"]["selector"] for budget in of_kind("PodDisruptionBudget").values()]
     for selector in (*policies, *budgets):
@@ -181,6 +181,10 @@ def test_kustomize_builds_it(folder):
     program = next(filter(shutil.which, KUSTOMIZE))
     built = subprocess.run([program, *KUSTOMIZE[program], folder], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    kinds = [(document["kind"], document["metadata"]["name"]) for document in yaml.safe_load_all(built.stdout)]
-    assert len(kinds) == len(set(kinds))
-    assert {(document["kind"], document["metadata"]["name"]) for document in documents(folder)} <= set(kinds)
+    out = {(document["kind"], document["metadata"]["name"]): document for document in yaml.safe_load_all(built.stdout)}
+    assert {(document["kind"], document["metadata"]["name"]) for document in documents(folder)} <= set(out)
+    assert {document["metadata"]["namespace"] for document in out.values()} == {"kubeflow"}
+    if folder.name in STORAGES:
+        secret = "mlpipeline-minio-artifact" if folder.name == "minio" else "drumline-artifacts"
+        assert out["Role", "drumline-runner"]["rules"][0]["resourceNames"] == [secret]
+        assert "defaultPipelineRoot" in out["ConfigMap", "kfp-launcher"]["data"]

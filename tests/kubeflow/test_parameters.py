@@ -28,6 +28,11 @@ def test_a_trainer_is_told_of_the_profile_and_seed_of_the_run():
     assert set(applied(TRAINER | RUN)) == {"custom_config"}
 
 
+def test_workers_of_a_trainer_are_told_to_share_its_training():
+    config = training(strategy="multi_worker")["training"]
+    assert config == training()["training"] | {"strategy": "multi_worker"}
+
+
 def test_fewer_steps_are_evaluated_at_their_end():
     config = training(steps=2.0)
     assert (config["training"]["steps"], config["training"]["evaluate_every"]) == (2, 2)

@@ -18,6 +18,7 @@ from components.preprocessing import preprocessing_fn
 from drums.errors import InputError
 from kubeflow import compile as compiling
 from kubeflow import train_job
+from kubeflow.parameters import STRATEGY
 from kubeflow.train_job import Shared, Workers, manifest
 from kubeflow.train_job_api import TrainJobs
 from tests.kubeflow import pods
@@ -263,7 +264,7 @@ def test_a_job_that_an_earlier_attempt_left_is_replaced(cluster, jobs):
 @pytest.mark.parametrize(
     ("status", "said", "sentence"),
     [
-        (403, 'trainjobs is forbidden: User "drumline-runner" cannot create', "has the rights"),
+        (403, 'trainjobs is forbidden: User "drumline-runner" cannot create', "submit with that service account"),
         (404, "the server could not find the requested resource", "is Kubeflow Trainer 2 installed"),
         (422, "spec.trainer.numNodes: Invalid value", "Invalid value"),
     ],
@@ -317,6 +318,8 @@ def test_outside_a_cluster_it_is_one_sentence(monkeypatch):
 
 # Two workers
 
+ALONE = "alone"
+
 
 def transform_into(folder: Path) -> None:
     """What Transform leaves of windows that repeat four themes: 160 to train on and 40 beside."""
@@ -339,6 +342,14 @@ def transform_into(folder: Path) -> None:
                 writer.write(example.SerializeToString())
 
 
+def without_strategy(command: list[str]) -> list[str]:
+    """The step's own command, as it is without a job."""
+    at = command.index("--json_serialized_invocation_args") + 1
+    step = json.loads(command[at])
+    del step["inputs"]["parameterValues"][STRATEGY]
+    return [*command[:at], json.dumps(step), *command[at + 1 :]]
+
+
 def weights(model: Path) -> list[np.ndarray]:
     return [weight.numpy() for weight in tf.saved_model.load(str(model / "Format-Serving")).weights]
 
@@ -353,9 +364,12 @@ def test_two_workers_of_a_job_train_the_one_model_that_a_machine_alone_does(volu
 
     def run(worker: int | str) -> Path:
         environment, command = as_the_kubelet_does(job, worker)
-        config = json.loads(environment["TF_CONFIG"])
-        config["cluster"]["worker"] = [f"localhost:{port}" for port in ports]
-        variables = [f"TF_CONFIG={json.dumps(config)}"] if isinstance(worker, int) else []
+        if worker == ALONE:
+            variables, command = [], without_strategy(command)
+        else:
+            config = json.loads(environment["TF_CONFIG"])
+            config["cluster"]["worker"] = [f"localhost:{port}" for port in ports]
+            variables = [f"TF_CONFIG={json.dumps(config)}"]
         pod = pods.Pod(tmp_path / f"pod-{worker}", {"/mnt/drumline": volume, str(volume): volume})
         log = tmp_path / f"{worker}.log"
         assert pod.run(["env", *variables, *command], log) == 0, log.read_text()[-3000:]
@@ -364,7 +378,7 @@ def test_two_workers_of_a_job_train_the_one_model_that_a_machine_alone_does(volu
     with ThreadPoolExecutor() as both:
         _, other = both.map(run, range(2))
     assert not any((other / "Format-Serving").iterdir())
-    alone = weights(run("alone"))
+    alone = weights(run(ALONE))
     shared.fetch()
     together = weights(tmp_path / "minio/mlpipeline/v2/artifacts/trainer/model")
     for some, others in zip(together, alone, strict=True):
