@@ -173,7 +173,7 @@ def _lineage(
     rows = [("code", code_version(), software()), ("machine", hardware(), "")]
     for examples in inputs["examples"]:
         fingerprint = examples.get_string_custom_property("input_fingerprint")[:16]
-        detail = f"{midi}, span {examples.span or 0}, fingerprint {fingerprint}"
+        detail = f"{midi}, span {examples.get_int_custom_property('span')}, fingerprint {fingerprint}"
         rows.append(("examples", _producer(examples), detail))
     rows.append(("transform graph", _producer(inputs["transform_graph"][0]), ""))
     for name, artifacts in of_models.items():

@@ -1,19 +1,30 @@
 """The command of each step's container: TFX's own, after the repairs that it needs under Kubeflow's launcher."""
 
 import argparse
+import json
 import logging
 import os
 import sys
+import time
 import traceback
+import warnings
 from pathlib import Path
+from typing import Any
 
 from apache_beam.options.pipeline_options import StandardOptions
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+from tfx.types import standard_component_specs as keys
 
+from components import gate
 from drums.errors import InputError
-from kubeflow.repairs import REPAIRS, Step, local_addresses
+from kubeflow.repairs import REPAIRS, Step, local, local_addresses, remote
+from report.machine import code_version, hardware
+
+_LOGGER = logging.getLogger("drumline")
+_LONGEST = 1000  # characters of a value in the log
+_OF_NO_USE = "tfx_version"  # in the metadata of every artifact
 
 
 def run(arguments: list[str]) -> None:
@@ -33,19 +44,67 @@ def run(arguments: list[str]) -> None:
     )
     for repair in REPAIRS:
         repair(step)
+    _tell_inputs(step)
     given.json_serialized_invocation_args = json_format.MessageToJson(step.executor_input)
     # Beam's default would download a binary.
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     kubeflow_v2_run_executor.main((given, beam_arguments))
-    local_addresses(Path(step.executor_input.outputs.output_file))
+    output_file = Path(step.executor_input.outputs.output_file)
+    local_addresses(output_file)
+    _tell_outputs(json.loads(output_file.read_text()))
+
+
+def _tell_inputs(step: Step) -> None:
+    # Only what computes for long looks for a GPU: TensorFlow is loud about one that it does not find.
+    machine = f", on {hardware()}" if keys.TRAIN_ARGS_KEY in step.properties else ""
+    _LOGGER.info(f"{step.executor_class}, code {code_version()}{machine}")
+    for name, artifacts in sorted(step.executor_input.inputs.artifacts.items()):
+        for artifact in artifacts.artifacts:
+            _LOGGER.info(f"input {name}: {remote(artifact.uri)}")
+    for name, value in sorted(step.properties.items()):
+        _LOGGER.info(f"property {name}: {_line(value)}")
+
+
+def _tell_outputs(told: dict[str, Any]) -> None:
+    for name, artifacts in sorted(told.get("artifacts", {}).items()):
+        for artifact in artifacts["artifacts"]:
+            metadata = {key: value for key, value in artifact.get("metadata", {}).items() if key != _OF_NO_USE}
+            _LOGGER.info(f"output {name}: {artifact['uri']} {_line(metadata)}")
+            if name == keys.EVALUATION_KEY:
+                for sentence in gate.verdict(local(artifact["uri"])):
+                    _LOGGER.info(sentence)
+    for name, value in sorted(told.get("parameterValues", {}).items()):
+        _LOGGER.info(f"output {name}: {_line(value)}")
+
+
+def _line(value: Any) -> str:
+    line = " ".join((value if isinstance(value, str) else json.dumps(value, sort_keys=True)).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def _log() -> None:
+    """The lines of the logger `drumline`, and other libraries' warnings, but for those that TFX and TensorFlow give
+    of each other in any run.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger().handlers[0].addFilter(_worth_reading)
+    warnings.filterwarnings("ignore", category=UserWarning)
+    # It has a handler of its own, and would say all twice.
+    logging.getLogger("tensorflow").handlers.clear()
+
+
+def _worth_reading(record: logging.LogRecord) -> bool:
+    least = logging.ERROR if record.name in ("absl", "tensorflow") else logging.WARNING
+    return record.name.startswith(_LOGGER.name) or record.levelno >= least
 
 
 def main() -> None:
     """Runs the step that the command line describes, and ends the process; an InputError as its one sentence."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
-    code = 1
+    _log()
+    code, start = 1, time.monotonic()
     try:
         run(sys.argv[1:])
+        _LOGGER.info(f"done after {time.monotonic() - start:.1f} s")
         code = 0
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What TFX 1.21 and the launcher of Kubeflow Pipelines 2.16 do not agree on, and a repair of each, named after the fault.
+"""What TFX 1.21 and the launcher of Kubeflow Pipelines 2.16 disagree on, and a repair of each, named after the fault.
 
 The launcher has the inputs of a step on the local disk before the container's command runs, and takes its outputs from
 there afterwards; what it says of them it takes from, and gives to, ML Metadata.
@@ -70,9 +70,6 @@ def remote_addresses(step: Step) -> None:
     """TFX cannot open `minio://`, and other addresses only with more packages; each has its local folder."""
     for artifact in _artifacts(step):
         artifact.uri = local(artifact.uri)
-        metadata = json_format.MessageToDict(artifact.metadata)
-        artifact.metadata.Clear()
-        artifact.metadata.update(_strings(metadata, local))
 
 
 def absent_baseline(step: Step) -> None:
@@ -118,7 +115,7 @@ REPAIRS: tuple[Callable[[Step], None], ...] = (
 
 def local_addresses(output_file: Path) -> None:
     """What TFX says of the outputs names local folders, also in their metadata: a blessing has its model's."""
-    output_file.write_text(json.dumps(_strings(json.loads(output_file.read_text()), remote)))
+    output_file.write_text(json.dumps(_remote(json.loads(output_file.read_text()))))
 
 
 def local(address: str) -> str:
@@ -138,14 +135,14 @@ def _moved(place: str, folders: Mapping[str, str]) -> str:
     return place
 
 
-def _strings(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with each string in it changed, but for names."""
+def _remote(value: Any) -> Any:
+    """A JSON value with the address of each path in it, but for names."""
     if isinstance(value, str):
-        return change(value)
+        return remote(value)
     if isinstance(value, list):
-        return [_strings(item, change) for item in value]
+        return [_remote(item) for item in value]
     if isinstance(value, dict):
-        return {name: _strings(item, change) for name, item in value.items()}
+        return {name: _remote(item) for name, item in value.items()}
     return value
 
 

@@ -6,6 +6,7 @@ import os
 from tfx.components.example_gen import driver, input_processor
 
 from components.midi_example_gen.finding import files_matching
+from drums.errors import InputError
 
 
 class Driver(driver.FileBasedDriver):
@@ -17,6 +18,15 @@ class Driver(driver.FileBasedDriver):
 
 class InputProcessor(input_processor.FileBasedInputProcessor):
     """Knows the span of a pattern, and the fingerprint of its files."""
+
+    def resolve_span_and_version(self):
+        """Raises InputError where no span is there."""
+        try:
+            return super().resolve_span_and_version()
+        except ValueError as error:
+            raise InputError(
+                f"{self._input_base_uri}: no span to read ({error}); name another folder or pattern"
+            ) from error
 
     def get_input_fingerprint(self, span, version):
         digest = hashlib.sha256()

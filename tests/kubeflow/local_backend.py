@@ -32,7 +32,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentSpec, ExecutorInput, Pi
 
 from tests.kubeflow.pods import Pod
 
-AT_A_TIME = 2
+AT_A_TIME = 3
 LOGS = "executor-logs"
 _SCHEME, _LOCAL = "minio://", "/minio/"
 _construct = executor_input_utils.construct_executor_input
@@ -48,12 +48,17 @@ class Values:
 
 @dataclass
 class Run:
-    """What came of a run: what each task put out, and which tasks ran, were taken from the cache or failed."""
+    """What came of a run: what each task put out and logged, and which ran, were taken from the cache or failed."""
 
     outputs: dict[str, Values] = field(default_factory=dict)
     ran: set[str] = field(default_factory=set)
     cached: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    logs: dict[str, Path] = field(default_factory=dict)
+
+    def log(self, task: str) -> str:
+        """What the container of a task wrote."""
+        return self.logs[task].read_text()
 
 
 class Backend:
@@ -71,9 +76,9 @@ class Backend:
         unknown = set(arguments) - set(spec.root.input_definitions.parameters)
         assert not unknown, f"the pipeline has no parameters {unknown}"
         given = OrchestratorUtils.join_user_inputs_and_defaults(arguments, spec.root.input_definitions)
+        run_id = f"{spec.pipeline_info.name}/{uuid.uuid4()}"
         executions = {
-            name: _Execution(self, loaded, name, task, given, run, f"{spec.pipeline_info.name}/{uuid.uuid4()}")
-            for name, task in spec.root.dag.tasks.items()
+            name: _Execution(self, loaded, name, task, given, run, run_id) for name, task in spec.root.dag.tasks.items()
         }
         with _in_place_of_the_sdks(), ThreadPoolExecutor(AT_A_TIME) as pool:
             _run_all(executions, pool)
@@ -82,10 +87,6 @@ class Backend:
     def place(self, address: str) -> Path:
         """Where on this machine the bytes of an address in object storage lie."""
         return self.storage / address.removeprefix(_SCHEME)
-
-    def log(self, task: str) -> str:
-        """What the latest container of a task wrote."""
-        return max(self.pods.glob(f"{task}_*/log"), key=os.path.getmtime).read_text()
 
     def recorded(self, name: str, uri: str, metadata: dict[str, Any]) -> dsl.Artifact:
         """An artifact as ML Metadata gives it back: by its number, with what its properties can hold."""
@@ -142,6 +143,7 @@ class _Execution:
             self.run.outputs[self.name] = self.backend.cache[key]
             return
         self.pod = self._new_pod(component.executor_label)
+        self.run.logs[self.name] = self.pod.folder / "log"
         _CURRENT.execution = self
         _, status = task_dispatcher.run_single_task_implementation(
             pipeline_resource_name=self.run_id,
@@ -171,7 +173,9 @@ class _Execution:
                 {task: values.parameters for task, values in tasks.items()},
             ),
             _arguments(
-                TaskInputsSpec(artifacts=inputs.artifacts), {}, {task: values.artifacts for task, values in tasks.items()}
+                TaskInputsSpec(artifacts=inputs.artifacts),
+                {},
+                {task: values.artifacts for task, values in tasks.items()},
             ),
         )
 
@@ -222,8 +226,8 @@ class _Execution:
         outputs = {name: artifacts.artifacts[0].uri for name, artifacts in self.given.outputs.artifacts.items()}
         for folder in {os.path.dirname(_local(uri)) for uri in outputs.values()} | {"/tmp/kfp/outputs"}:
             self.pod.place(folder).mkdir(parents=True, exist_ok=True)
-        code = self.pod.run(command, self.pod.folder / "log")
-        shutil.copy(self.pod.folder / "log", self.pod.place(_local(outputs[LOGS])))
+        code = self.pod.run(command, log := self.run.logs[self.name])
+        shutil.copy(log, self.pod.place(_local(outputs[LOGS])))
         return mock.Mock(**{"logs.return_value": [], "wait.return_value": {"StatusCode": code}})
 
     def take_outputs(self, executor_input: ExecutorInput, component_spec: ComponentSpec) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 IMAGE = {  # as kubeflow/Dockerfile makes it
     "DRUMLINE_CACHE": "/opt/drumline",
+    "DRUMLINE_CODE": "v1",
     "HOME": "/home/drumline",
     "LANG": "C.UTF-8",
+    "NUMBA_CACHE_DIR": "/tmp/numba",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "USER": "drumline",
 }
