@@ -18,7 +18,7 @@ from report.facts import plain
 from report.page import page
 
 PIPELINE, RUNS = "pipeline", "runs"
-PAGE, FACTS = "index.html", "report.json"
+REPORT, PAGE, FACTS = "report", "index.html", "report.json"
 
 
 class ReportSpec(ComponentSpec):
@@ -33,7 +33,7 @@ class ReportSpec(ComponentSpec):
         for model in MODELS
         for kind, type_ in OF_A_MODEL.items()
     }
-    OUTPUTS = {"report": ChannelParameter(type=File)}
+    OUTPUTS = {REPORT: ChannelParameter(type=File)}
 
 
 class Executor(base_executor.BaseExecutor):
@@ -41,7 +41,7 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(self, input_dict, output_dict, exec_properties):
         self._log_startup(input_dict, output_dict, exec_properties)
-        folder = Path(artifact_utils.get_single_uri(output_dict["report"]))
+        folder = Path(artifact_utils.get_single_uri(output_dict[REPORT]))
         folder.mkdir(parents=True, exist_ok=True)
         facts = plain(facts_of(input_dict, exec_properties[PIPELINE], Path(exec_properties[RUNS])))
         (folder / FACTS).write_text(json.dumps(facts))

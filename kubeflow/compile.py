@@ -16,6 +16,7 @@ from tfx.v1.orchestration.experimental import KubeflowV2DagRunner, KubeflowV2Dag
 from drums.errors import InputError
 from kubeflow import lint
 from kubeflow.parameters import PARAMETERS, PROFILE, attach
+from kubeflow.repairs import PAGE
 from kubeflow.train_job import COMMAND, VOLUME, Workers, command
 from kubeflow.yaml_text import dumped
 from pipeline.config import Config
@@ -26,9 +27,9 @@ CLAIM = "drumline"
 IMAGE = "drumline:0.1.0"
 PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
 GPU = "nvidia.com/gpu"
-_ON_VOLUME = ("CorpusFingerprint", "MidiExampleGen", "Trainer", "LastBlessed", "Pusher")
+_ON_VOLUME = ("CorpusFingerprint", "MidiExampleGen", "Trainer", "PushedFingerprint", "LastBlessed", "Pusher")
 # What a node must not take from the cache: what it looks at is no input that the cache knows.
-_LOOKS = ("CorpusFingerprint", "LastBlessed")
+_LOOKS = ("CorpusFingerprint", "PushedFingerprint")
 _RETRIES = {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": "300s"}
 
 
@@ -145,6 +146,8 @@ def _spec(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> dict[str, Any]:
 def _mend(spec: dict[str, Any], cluster: Cluster) -> None:
     """What TFX does not write, or not so that Kubeflow takes it, in place."""
     spec["defaultPipelineRoot"] = cluster.pipeline_root
+    page = {"artifactType": {"schemaTitle": "system.HTML", "schemaVersion": "0.0.1"}}
+    spec["components"]["Report"]["outputDefinitions"]["artifacts"][PAGE] = page
     for node, task in spec["root"]["dag"]["tasks"].items():
         task["cachingOptions"] = {} if node.startswith(_LOOKS) else {"enableCache": True}
         task["retryPolicy"] = _RETRIES

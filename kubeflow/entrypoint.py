@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -49,9 +50,19 @@ def run(arguments: list[str]) -> None:
     # Beam's default would download a binary.
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     kubeflow_v2_run_executor.main((given, beam_arguments))
+    if step.page:
+        _copy_page(step.executor_input, step.page)
     output_file = Path(step.executor_input.outputs.output_file)
     local_addresses(output_file)
     _tell_outputs(json.loads(output_file.read_text()))
+
+
+def _copy_page(executor_input: ExecutorInput, to: Path) -> None:
+    # Other steps start faster without what it imports.
+    from components.report import PAGE, REPORT
+
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(executor_input.outputs.artifacts[REPORT].artifacts[0].uri) / PAGE, to)
 
 
 def _tell_inputs(step: Step) -> None:

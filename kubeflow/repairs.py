@@ -21,6 +21,7 @@ from components.midi_example_gen import MidiExampleGen
 from kubeflow.parameters import applied
 
 LOGS = "executor-logs"
+PAGE = "page"
 BASELINE = "baseline"
 # Where the launcher keeps what lies in object storage (LocalPathForURI of its launcher_v2.go).
 LOCAL_FOLDERS = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
@@ -28,11 +29,15 @@ LOCAL_FOLDERS = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 
 @dataclass
 class Step:
-    """One execution of a node. executor_class: its import path. The repairs change `executor_input` in place."""
+    """One execution of a node. executor_class: its import path. The repairs change `executor_input` in place.
+
+    page: the file that KFP's UI is to show, where the node has such an output.
+    """
 
     executor_class: str
     executor_input: ExecutorInput
     inputs_spec: ComponentInputsSpec
+    page: Path | None = None
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -57,6 +62,12 @@ class Step:
 def logs_among_the_outputs(step: Step) -> None:
     """KFP adds an output to every task, for the log of its container, of a type that TFX does not know."""
     step.executor_input.outputs.artifacts.pop(LOGS, None)
+
+
+def page_among_the_outputs(step: Step) -> None:
+    """KFP's UI shows a page if it is an artifact of its own type HTML, one file, which TFX does not know."""
+    if PAGE in step.executor_input.outputs.artifacts:
+        step.page = Path(local(step.executor_input.outputs.artifacts.pop(PAGE).artifacts[0].uri))
 
 
 def inputs_without_types(step: Step) -> None:
@@ -105,6 +116,7 @@ def example_gen_without_driver(step: Step) -> None:
 # In this order: each counts on those before it.
 REPAIRS: tuple[Callable[[Step], None], ...] = (
     logs_among_the_outputs,
+    page_among_the_outputs,
     inputs_without_types,
     remote_addresses,
     absent_baseline,

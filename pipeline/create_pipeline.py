@@ -8,7 +8,7 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 
 from components import preprocessing, slices, training, tuning
-from components.last_blessed_model import LastBlessedModel
+from components.last_blessed_model import LastBlessedModel, PushedFingerprint
 from components.latest_spans import LatestSpans
 from components.midi_example_gen import CorpusFingerprint, MidiExampleGen
 from components.report import Report
@@ -110,8 +110,8 @@ def _branch(
         custom_config=described | {"checkpoints": str(config.runs / "checkpoints")},
         **inputs,
     ).with_id(f"Trainer.{model}")
-    last_blessed = LastBlessedModel(str(config.pushed(model))) if on_kubeflow else _last_blessed(model)
-    last_blessed.with_id(f"LastBlessed.{model}")
+    pushed = str(config.pushed(model))
+    *before, last_blessed = _last_pushed(model, pushed) if on_kubeflow else [_last_blessed(model)]
     evaluator = tfx.components.Evaluator(
         examples=examples,
         example_splits=["test"],
@@ -127,7 +127,7 @@ def _branch(
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=validators[0].outputs["blessing"] if validators else None,
         push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(config.pushed(model)))
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=pushed)
         ),
     ).with_id(f"Pusher.{model}")
     outputs = {
@@ -140,7 +140,7 @@ def _branch(
     }
     if tuners:
         outputs["hyperparameters"] = tuners[0].outputs["best_hyperparameters"]
-    return _Branch([*tuners, trainer, last_blessed, evaluator, *validators, pusher], outputs)
+    return _Branch([*tuners, trainer, *before, last_blessed, evaluator, *validators, pusher], outputs)
 
 
 def _last_blessed(model: str) -> tfx.dsl.Resolver:
@@ -151,7 +151,13 @@ def _last_blessed(model: str) -> tfx.dsl.Resolver:
         model_blessing=tfx.dsl.Channel(
             type=tfx.types.standard_artifacts.ModelBlessing, producer_component_id=f"Evaluator.{model}"
         ),
-    )
+    ).with_id(f"LastBlessed.{model}")
+
+
+def _last_pushed(model: str, pushed: str) -> list[BaseComponent]:
+    """What finds the last blessed model where there is no Resolver; the node that has it as output comes last."""
+    fingerprint = PushedFingerprint(pushed).with_id(f"PushedFingerprint.{model}")
+    return [fingerprint, LastBlessedModel(pushed, fingerprint.fingerprint).with_id(f"LastBlessed.{model}")]
 
 
 def recipe(config: Config, model: str, profile: ModelProfile) -> dict[str, Any]:

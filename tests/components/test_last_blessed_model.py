@@ -1,7 +1,9 @@
+import shutil
+
 from tfx import v1 as tfx
 from tfx.utils import path_utils
 
-from components.last_blessed_model import Executor
+from components.last_blessed_model import Executor, FingerprintExecutor
 
 
 def copied(pushed, into):
@@ -26,3 +28,27 @@ def test_where_nothing_was_pushed_nothing_is_left(tmp_path):
     (tmp_path / "pushed").mkdir()
     copied(tmp_path / "pushed", tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def fingerprint(pushed):
+    found = tfx.types.standard_artifacts.String()
+    found.uri = str(pushed.parent / "fingerprint")
+    FingerprintExecutor().Do({}, {"fingerprint": [found]}, {"pushed": str(pushed)})
+    found.read()
+    return found.value
+
+
+def test_the_fingerprint_is_of_the_newest_version_and_the_same_pushed_again_has_the_same(tmp_path):
+    pushed = tmp_path / "pushed"
+    assert fingerprint(pushed) == ""
+    for version, text in (("9", "old"), ("10", "new"), ("11", "new")):
+        (pushed / version / "variables").mkdir(parents=True)
+        (pushed / version / "variables" / "data").write_text(text)
+        (pushed / version / "saved_model.pb").write_text("graph")
+    of_eleven = fingerprint(pushed)
+    shutil.rmtree(pushed / "11")
+    assert fingerprint(pushed) == of_eleven
+    shutil.rmtree(pushed / "10")
+    assert fingerprint(pushed) not in ("", of_eleven)
+    (pushed / "9" / "variables" / "data").rename(pushed / "9" / "data")
+    assert fingerprint(pushed) not in ("", of_eleven)

@@ -57,9 +57,14 @@ def test_what_looks_at_files_is_not_cached_and_the_reading_is_by_their_fingerpri
     tasks = documents()[0]["root"]["dag"]["tasks"]
     uncached = {node for node, task in tasks.items() if not task["cachingOptions"].get("enableCache")}
     models = ("conv", "flat-vae", "hierarchical-vae", "lstm")
-    assert uncached == {"CorpusFingerprint", *(f"LastBlessed-{model}" for model in models)}
+    assert uncached == {"CorpusFingerprint", *(f"PushedFingerprint-{model}" for model in models)}
     source = tasks["MidiExampleGen"]["inputs"]["parameters"]["fingerprint"]["taskOutputParameter"]
     assert source == {"producerTask": "CorpusFingerprint", "outputParameterKey": "fingerprint"}
+
+
+def test_the_report_has_a_page_of_the_type_that_the_ui_shows():
+    outputs = documents()[0]["components"]["Report"]["outputDefinitions"]["artifacts"]
+    assert outputs["page"]["artifactType"]["schemaTitle"] == "system.HTML"
 
 
 def test_every_step_is_tried_again():

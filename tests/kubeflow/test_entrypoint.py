@@ -86,6 +86,18 @@ def test_the_log_of_the_container_is_no_output_of_the_executor():
     assert set(parse_raw_artifact_dict(trainer.executor_input.outputs.artifacts)) == {"model", "model_run"}
 
 
+def test_the_page_for_the_ui_is_no_output_of_the_executor():
+    given = step("Report", output_file="/minio/bucket/out.json")
+    with pytest.raises(NOT_PARSED):
+        parse_raw_artifact_dict({"page": given.executor_input.outputs.artifacts["page"]}, {})
+    repairs.page_among_the_outputs(given)
+    assert given.page == Path("/minio/bucket/page")
+    assert "page" not in given.executor_input.outputs.artifacts
+    other = step("Transform")
+    repairs.page_among_the_outputs(other)
+    assert other.page is None
+
+
 def test_inputs_get_the_types_that_kfp_forgot():
     trainer = step("Trainer-conv", {"examples": "minio://b/examples", "transform_graph": "minio://b/graph"})
     with pytest.raises(NOT_PARSED):

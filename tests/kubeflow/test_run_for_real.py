@@ -12,6 +12,7 @@ from components import gate
 from components.report import FACTS, PAGE
 from components.training import RECIPE
 from kubeflow.compile import HERE, compiled, config_of
+from kubeflow.repairs import PAGE as PAGE_OF_THE_UI
 from models.pushed import pushed_model, pushed_models
 from report.page import shown
 from tests.end_to_end.songs import write_songs
@@ -24,7 +25,7 @@ pytestmark = [
     pytest.mark.timeout(3600),  # the first test waits for a whole run, and the machine may have other work
 ]
 MODELS = ("conv", "flat_vae", "hierarchical_vae", "lstm")
-OF_A_MODEL = ("Trainer", "LastBlessed", "Evaluator", "Pusher")
+OF_A_MODEL = ("Trainer", "PushedFingerprint", "LastBlessed", "Evaluator", "Pusher")
 BEFORE_MODELS = {
     "CorpusFingerprint",
     "MidiExampleGen",
@@ -79,7 +80,7 @@ def of_one_model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def third(backend, second, of_one_model) -> Run:
+def refused(backend, second, of_one_model) -> Run:
     """One model, on a new span, with a gate that lets nothing through."""
     write_songs(backend.claims / "drumline" / "corpora" / "span-2", 45, bars=24)
     return backend.run(of_one_model, **PARAMETERS | {"steps": 10, "thresholds": NO_MODEL})
@@ -134,7 +135,8 @@ def test_the_report_names_the_figures_of_the_run(backend, first):
     facts = facts_of(backend, first)
     assert (facts["pipeline"], facts["profile"], facts["code"]) == ("drums-2bar", "demo", pods.IMAGE["DRUMLINE_CODE"])
     assert facts["data"]["counts"]["files"] == 30
-    page = (backend.place(artifact(first, "Report", "report").uri) / PAGE).read_text()
+    page = backend.place(artifact(first, "Report", PAGE_OF_THE_UI).uri).read_text()
+    assert page == (backend.place(artifact(first, "Report", "report").uri) / PAGE).read_text()
     for name in MODELS:
         model, node = of_model(facts, name), name.replace("_", "-")
         figures = gate.figures(str(backend.place(artifact(first, f"Evaluator-{node}", "evaluation").uri)))
@@ -149,7 +151,14 @@ def test_a_second_run_takes_from_the_cache_what_has_not_changed(second):
     assert not second.failed, "\n".join(map(second.log, second.failed))
     assert second.cached == BEFORE_MODELS - {"CorpusFingerprint"} | of_models("Trainer")
     # The models that the first run blessed are new to it: it compares with them, pushes again and reports.
-    assert second.ran == {"CorpusFingerprint", "Report"} | of_models("LastBlessed", "Evaluator", "Pusher")
+    assert second.ran == {"CorpusFingerprint", "Report"} | of_models(*set(OF_A_MODEL) - {"Trainer"})
+
+
+def test_a_third_run_pushes_nothing_again(backend, second):
+    before = {model: versions(backend, model) for model in MODELS}
+    third = backend.run(HERE / "drums-2bar.yaml", **PARAMETERS)
+    assert third.ran == {"CorpusFingerprint"} | of_models("PushedFingerprint")
+    assert {model: versions(backend, model) for model in MODELS} == before
 
 
 def test_a_second_run_compares_with_the_model_that_the_first_pushed(backend, first, second):
@@ -169,39 +178,39 @@ def test_a_second_run_compares_with_the_model_that_the_first_pushed(backend, fir
         )
 
 
-def test_a_gate_that_fails_stops_the_push(backend, second, third):
-    assert not third.failed, "\n".join(map(third.log, third.failed))
-    assert artifact(third, "Pusher-conv", "pushed_model").metadata["pushed"] == 0
+def test_a_gate_that_fails_stops_the_push(backend, second, refused):
+    assert not refused.failed, "\n".join(map(refused.log, refused.failed))
+    assert artifact(refused, "Pusher-conv", "pushed_model").metadata["pushed"] == 0
     latest = artifact(second, "Pusher-conv", "pushed_model").metadata["pushed_version"]
     assert versions(backend, "conv")[-1] == latest
-    model = of_model(facts_of(backend, third), "conv")
+    model = of_model(facts_of(backend, refused), "conv")
     assert (model["blessed"], model["pushed"]) == (False, None)
-    (sentence,) = [line for line in third.log("Evaluator-conv").splitlines() if "not blessed" in line]
+    (sentence,) = [line for line in refused.log("Evaluator-conv").splitlines() if "not blessed" in line]
     assert "not blessed: teacher_forced_accuracy is " in sentence
     assert "on all windows, at least 0.999 is asked" in sentence
 
 
-def test_a_corpus_that_changed_is_read_anew(backend, third):
-    assert third.cached == {"ImportSchemaGen"}
-    metadata = artifact(third, "MidiExampleGen", "examples").metadata
+def test_a_corpus_that_changed_is_read_anew(backend, refused):
+    assert refused.cached == {"ImportSchemaGen", "LastBlessed-conv"}
+    metadata = artifact(refused, "MidiExampleGen", "examples").metadata
     assert metadata["files"] == 45
-    assert lineage(facts_of(backend, third))["examples"].partition(", fingerprint")[0].endswith("span 2")
+    assert lineage(facts_of(backend, refused))["examples"].partition(", fingerprint")[0].endswith("span 2")
 
 
 def test_a_corpus_without_songs_stops_the_run_with_one_sentence(backend, of_one_model):
     run = backend.run(of_one_model, corpus="/mnt/drumline/nothing")
     assert run.failed == {"MidiExampleGen"}
-    assert set(run.outputs) == {"CorpusFingerprint", "ImportSchemaGen", "LastBlessed-conv"}
+    assert set(run.outputs) == {"CorpusFingerprint", "ImportSchemaGen", "PushedFingerprint-conv", "LastBlessed-conv"}
     log = run.log("MidiExampleGen")
     assert log.splitlines()[-1].startswith("Error: /mnt/drumline/nothing: no drum window in its 0 MIDI files")
     assert "Traceback" not in log
 
 
-def test_the_log_of_a_step_is_short_and_says_what_came_of_it(third):
-    for task in third.ran:
-        lines = [line for line in third.log(task).splitlines() if " INFO drumline: " in line]
+def test_the_log_of_a_step_is_short_and_says_what_came_of_it(refused):
+    for task in refused.ran:
+        lines = [line for line in refused.log(task).splitlines() if " INFO drumline: " in line]
         assert f"Executor, code {pods.IMAGE['DRUMLINE_CODE']}" in lines[0]
         assert any(" output " in line and "minio://mlpipeline/" in line for line in lines), task
         assert " done after " in lines[-1]
-        assert len(third.log(task)) < 20_000, task
-    assert any("epoch 1/1" in line for line in third.log("Trainer-conv").splitlines())
+        assert len(refused.log(task)) < 20_000, task
+    assert any("epoch 1/1" in line for line in refused.log("Trainer-conv").splitlines())

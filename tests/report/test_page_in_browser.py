@@ -264,6 +264,17 @@ def test_two_runs_stand_side_by_side(opened):
     assert a.bounding_box()["x"] < b.bounding_box()["x"]
 
 
+def test_in_a_frame_as_kubeflow_shows_it_the_page_is_drawn_and_plays(open_page, files, tmp_path):  # noqa: F811
+    (tmp_path / "outer.html").write_text("<iframe sandbox='allow-scripts' style='width: 100%; height: 700px'></iframe>")
+    outer = open_page(tmp_path / "outer.html")
+    outer.evaluate("(html) => { document.querySelector('iframe').srcdoc = html }", files["long"].read_text())
+    beat = outer.frame_locator("iframe").locator(".beat").first
+    beat.get_by_role("button", name="Play").click()
+    beat.locator(".cursor").wait_for(state="visible")
+    beat.locator(".js-plotly-plot svg").first.wait_for(state="visible")
+    assert outer.errors == []
+
+
 def test_a_song_name_that_is_a_script_does_not_run(open_page, tmp_path):  # noqa: F811
     run = example.run()
     attack = "</script><script>window.attacked = 1</script><img src=x onerror='window.attacked = 2'>"
