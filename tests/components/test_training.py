@@ -1,6 +1,7 @@
 """What Trainer calls, without the nodes before it: `tests/end_to_end` has those."""
 
 import csv
+import json
 import logging
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -39,7 +40,8 @@ def arguments(tmp_path, monkeypatch):
 
     def of_execution(number: int, recipe: Training = RECIPE, **config) -> SimpleNamespace:
         sizes = ConvSizes(history=11, filters=4, kernel=4, pool=2)
-        config = {"model": "conv", "bars": 2, "sizes": asdict(sizes), "training": asdict(recipe)} | config
+        described = {"profile": "demo", "model": "conv", "bars": 2}
+        config = described | {"sizes": asdict(sizes), "training": asdict(recipe)} | config
         return SimpleNamespace(
             custom_config=config,
             train_files=["train"],
@@ -87,11 +89,14 @@ def test_the_next_execution_goes_on_where_a_killed_one_stopped(arguments, tmp_pa
         np.testing.assert_array_equal(one, other)
 
 
-def test_after_the_export_only_the_epochs_are_left(arguments, tmp_path):
+def test_after_the_export_only_the_epochs_and_the_recipe_are_left(arguments, tmp_path):
     training.run_fn(arguments(1, checkpoints=str(tmp_path / "checkpoints")))
     assert not [path for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()]
     with open(tmp_path / "model_run/1/epochs.csv") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4", "6"]
+    recipe = json.loads((tmp_path / "model_run/1" / training.RECIPE).read_text())
+    assert (recipe["model"], recipe["training"]["steps"], recipe["sizes"]["filters"]) == ("conv", 6, 4)
+    assert recipe["code"]
 
 
 def test_another_recipe_or_other_data_have_checkpoints_of_their_own(arguments):
