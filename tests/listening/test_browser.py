@@ -129,6 +129,7 @@ def test_a_listener_plays_answers_and_reads_the_results(running, open_page):  # 
 
     page.errors.clear()
     page.click("text=Results")
+    page.locator("#standings tbody tr").first.wait_for()
     rows = page.locator("#standings tbody tr").all_inner_texts()
     for text, row in zip(rows, running.results()["standings"], strict=True):
         source, strength, *_, answers = re.split(r"\s+", text.strip())
