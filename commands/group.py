@@ -1,6 +1,7 @@
 """What all commands share: their group, where noise goes, how tables are shown."""
 
 import functools
+import math
 import os
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def quiet(command):
 def drums(context, runs):
     """Folders of MIDI in, served drum generators out."""
     context.obj = runs.absolute()
+
+
+class Number(click.FloatRange):
+    """A float that is a number, and finite."""
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        return number if math.isfinite(number) else self.fail(f"{value} is no finite number.", param, ctx)
 
 
 def show(table) -> None:

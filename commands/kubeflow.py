@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from commands.group import drums, here, quiet
+from commands.group import Number, drums, here, quiet
 from drums.folders import writable
 
 FILES = Path(__file__).parent.parent / "kubeflow"
@@ -55,9 +55,7 @@ def compile_(runs, image, gpus, machines, models, tune, pipeline_root, out):
     "--cron", metavar="FIELDS", help="Not now but by the clock, such as '0 3 * * *'; replaces the one before."
 )
 @click.option("--no-wait", is_flag=True, help="Start the run and look no further.")
-@click.option(
-    "--timeout", metavar="MINUTES", type=click.FloatRange(0), help="Wait no longer.", show_default="to its end"
-)
+@click.option("--timeout", metavar="MINUTES", type=Number(0), help="Wait no longer.", show_default="to its end")
 @click.option("--token-file", type=click.Path(path_type=Path), help="A bearer token; read anew at each request.")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="Whose TLS certificates to trust, PEM.")
 @click.option("--namespace", help="Whose, on a server with many users.")
@@ -88,11 +86,14 @@ def submit(
     from kubeflow.kfp_server import Server
     from kubeflow.package import read
     from kubeflow.submit import RunError, Submission, wait
+    from kubeflow.values import check
 
     package = read(package)
+    values = package.values(params)
+    check(values)
     submission = Submission(
         package.without_cache() if no_cache else package,
-        package.values(params),
+        values,
         experiment,
         pipeline_root,
         service_account,

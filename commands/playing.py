@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from commands.group import drums, quiet, show
+from commands.group import Number, drums, quiet, show
 from drums.errors import InputError
 
 
@@ -16,14 +16,14 @@ def playing(*models: str, temperature: float):
     """
     options = [
         click.option("--model", default="", help="Which model.", show_default=" or ".join(models)),
-        click.option("--bars", type=int, default=2, help="The model's window: 2 or 16."),
+        click.option("--bars", type=click.IntRange(1), default=2, help="The model's window: 2 or 16."),
         click.option("--server", default="", help="HOST:PORT of a server.", show_default="the pushed models play here"),
         click.option("--ca-file", type=click.Path(path_type=Path), help="Whose servers to trust, PEM: speaks TLS."),
         click.option("--tls-cert", type=click.Path(path_type=Path), help="To show to the server, PEM."),
         click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM."),
         click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files."),
         click.option("--audio", is_flag=True, help="An MP3 file beside each MIDI file."),
-        click.option("--temperature", type=click.FloatRange(0), default=temperature, help="0 plays the likeliest."),
+        click.option("--temperature", type=Number(0, 1e6), default=temperature, help="0 plays the likeliest."),
         click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), default=0, help="The same plays the same."),
     ]
 
@@ -50,7 +50,7 @@ def playing(*models: str, temperature: float):
 @drums.command()
 @click.option("--count", type=click.IntRange(1, 1000), default=4, help="How many beats.")
 @click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.", show_default="a window")
-@click.option("--qpm", type=click.FloatRange(20, 400), default=120.0, help="Quarter notes a minute.")
+@click.option("--qpm", type=Number(20, 400), default=120.0, help="Quarter notes a minute.")
 @playing("hierarchical_vae", temperature=1.0)
 def generate(told, count, length, qpm):
     """Write new beats as MIDI files.

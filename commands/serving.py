@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from commands.group import drums, quiet, show
+from commands.group import Number, drums, quiet, show
 from drums.errors import InputError
 
 
@@ -41,7 +41,7 @@ def listen(runs, bars, models, count, answers, host, port, only_results):
 @click.option("--models-folder", type=click.Path(path_type=Path), show_default="serving in runs")
 @click.option("--config", type=click.Path(path_type=Path), help="A ModelServerConfig, instead of all models there.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), default=64, help="Rows that run together.")
-@click.option("--batch-timeout-ms", type=click.FloatRange(0, 1000), default=2.0, help="Wait for more rows.")
+@click.option("--batch-timeout-ms", type=Number(0, 1000), default=2.0, help="Wait for more rows.")
 @click.option("--queue", type=click.IntRange(1, 1024), default=256, help="Requests of a signature that may wait.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="The server's certificate, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM.")

@@ -14,6 +14,7 @@ from tfx.utils import io_utils, path_utils
 PUSHED = "pushed"
 MODEL = "model"
 FINGERPRINT = "fingerprint"
+PUSHED_VERSION = "pushed_version"
 
 
 class PushedFingerprintSpec(ComponentSpec):
@@ -69,7 +70,7 @@ class Executor(base_executor.BaseExecutor):
             logging.getLogger("drumline").info(said)
             return
         io_utils.copy_dir(version, path_utils.serving_model_path(model.uri))
-        model.set_string_custom_property("pushed_version", os.path.basename(version))
+        model.set_string_custom_property(PUSHED_VERSION, os.path.basename(version))
 
 
 def _newest(pushed: str) -> str | None:

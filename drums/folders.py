@@ -1,5 +1,7 @@
 """Folders to write into, and how they are shown."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from drums.errors import InputError
@@ -14,6 +16,15 @@ def writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(f"{folder}: cannot write there ({error.strerror}); name another folder") from error
+
+
+@contextlib.contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Raises InputError where what is done in it cannot write the file."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written ({error.strerror})") from error
 
 
 def shown_midi(midi: str, runs: Path) -> str:

@@ -30,7 +30,8 @@ GPU = "nvidia.com/gpu"
 _ON_VOLUME = ("CorpusFingerprint", "MidiExampleGen", "Trainer", "PushedFingerprint", "LastBlessed", "Pusher")
 # What a node must not take from the cache: what it looks at is no input that the cache knows.
 _LOOKS = ("CorpusFingerprint", "PushedFingerprint")
-_RETRIES = {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": "300s"}
+# Argo counts the last of these from the beginning of the first try: after it, nothing is tried again, and a try ends.
+_RETRIES = {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": "1209600s"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Cluster:
     machines: int = 1
 
     def __post_init__(self):
+        if not self.image:  # TFX would take its own
+            raise InputError("the image has no name; --image is that of kubeflow/Dockerfile in your registry")
         if self.gpus < 0:
             raise InputError(f"a machine has 0 GPUs or more, not {self.gpus}")
         if self.machines < 1:

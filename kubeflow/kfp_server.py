@@ -11,7 +11,7 @@ from typing import Any
 import kfp_server_api as api
 
 from drums.errors import InputError
-from kubeflow.kfp_connection import Connection
+from kubeflow.kfp_connection import Connection, NoAnswerError
 from kubeflow.package import Package
 
 
@@ -59,7 +59,10 @@ class Server:
         with self._to("reach Kubeflow Pipelines"):
             health = self._health.healthz_service_get_healthz()
         if health.multi_user is None:
-            raise InputError(f"{self.host}: something else than Kubeflow Pipelines 2 answers there")
+            # Its UI answers for itself until its API server is there.
+            raise NoAnswerError(
+                f"{self.host}: no Kubeflow Pipelines 2 answers there, or its API server is not ready; ask again later"
+            )
         if health.multi_user and not self._namespace:
             raise InputError(f"{self.host}: serves many users; say in whose namespace by --namespace")
 
@@ -118,8 +121,8 @@ class Server:
         with self._to(f"ask after the run {run}"):
             return self._runs.run_service_get_run(run)
 
-    def schedule(self, name: str, cron: str, asked: Asked) -> tuple[str, int]:
-        """The id of a new recurring run, in place of those of its name in the experiment; and how many they were.
+    def schedule(self, name: str, cron: str, asked: Asked) -> tuple[api.V2beta1RecurringRun, int]:
+        """A new recurring run, in place of those of its name in the experiment; and how many they were.
 
         cron: with six fields.  One run at a time; those that the cluster slept through are not made up for.
         """
@@ -142,7 +145,7 @@ class Server:
             for old in replaced:
                 with _none_where_missing():
                     self._recurring.recurring_run_service_delete_recurring_run(old.recurring_run_id)
-        return made.recurring_run_id, len(replaced)
+        return made, len(replaced)
 
     def link(self, kind: str, number: str) -> str:
         """The address of the page of a run ("runs") or a recurring run ("recurringrun") in the UI."""

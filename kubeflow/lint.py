@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 SCHEMA_VERSION = "2.1.0"
-OBJECT_STORAGE = re.compile(r"(minio|s3|gs)://[^/].*")
+OBJECT_STORAGE = re.compile(r"(minio|s3|gs)://[^/\s]\S*")
 _LEGAL = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
-_PINNED = re.compile(r".+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})")
+_PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})")
 _LONGEST = 63  # of a label in Kubernetes
 
 

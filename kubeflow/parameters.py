@@ -4,18 +4,18 @@ TFX knows parameters that stand for a whole execution property. Ours say less: w
 node that one concerns gets it as a further input, and `applied` makes the node's own properties of it in the container.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tfx.proto import example_gen_pb2
 from tfx.types import standard_component_specs as keys
 from tfx.utils import json_utils, proto_utils
 
-from drums.errors import InputError
+from kubeflow.values import check_steps, with_thresholds
 from pipeline.config import Config
 from pipeline.create_pipeline import recipe
 from pipeline.evaluation import eval_config
-from pipeline.profiles import Gate, ModelProfile
+from pipeline.profiles import ModelProfile
 
 PROFILE = "cpu"
 
@@ -126,8 +126,7 @@ def _training(
     model, bars = custom_config["model"], custom_config["bars"]
     config = Config("", bars, profile, (model,), seed=int(seed))
     chosen = config.model_profiles[model]
-    if steps < 0:
-        raise InputError(f"a training has 0 steps (those of the profile) or more, not {steps}")
+    check_steps(steps)
     if steps:
         training = chosen.training
         shorter = replace(training, steps=int(steps), evaluate_every=min(training.evaluate_every, int(steps)))
@@ -141,10 +140,4 @@ def _training(
 def _judged(model: str, bars: int, profile: str, thresholds: dict[str, float]) -> ModelProfile:
     """The model's profile with another gate."""
     chosen = Config("", int(bars), profile, (model,)).model_profiles[model]
-    known = {field.name: field.type for field in fields(Gate)}
-    for name, value in thresholds.items():
-        if name not in known:
-            raise InputError(f"there is no threshold '{name}'; there are {', '.join(known)}")
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise InputError(f"the threshold {name} must be a number, not {value!r}")
-    return replace(chosen, gate=replace(chosen.gate, **{name: known[name](thresholds[name]) for name in thresholds}))
+    return replace(chosen, gate=with_thresholds(chosen.gate, thresholds))

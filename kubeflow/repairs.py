@@ -17,7 +17,9 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 from tfx.types import standard_component_specs as keys
 from tfx.utils import name_utils
 
+from components.last_blessed_model import PUSHED_VERSION
 from components.midi_example_gen import MidiExampleGen
+from drums.errors import InputError
 from kubeflow.parameters import applied
 
 LOGS = "executor-logs"
@@ -84,7 +86,10 @@ def remote_addresses(step: Step) -> None:
 
 
 def absent_baseline(step: Step) -> None:
-    """KFP has no optional artifacts: before the first push there is one all the same, but nothing lies there."""
+    """KFP has no optional artifacts: before the first push there is one all the same, but nothing lies there.
+
+    Raises InputError where something did lie there.
+    """
     inputs = step.executor_input.inputs.artifacts
     absent = [
         name
@@ -92,6 +97,12 @@ def absent_baseline(step: Step) -> None:
         if name.startswith(BASELINE) and not any(Path(artifact.uri).exists() for artifact in artifacts.artifacts)
     ]
     for name in absent:
+        for artifact in inputs[name].artifacts:
+            if PUSHED_VERSION in artifact.metadata.fields:
+                raise InputError(
+                    f"{remote(artifact.uri)}: the copy of the last blessed model is gone; run the pipeline again by "
+                    "`submit --no-cache`"
+                )
         del inputs[name]
 
 

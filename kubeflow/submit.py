@@ -25,7 +25,7 @@ class RunError(RuntimeError):
 
 @dataclass(frozen=True)
 class Submission:
-    """values: of parameters.  pipeline_root: where artifacts go, or None for where the file or the server has it.
+    """values: of parameters.  pipeline_root: where artifacts go, or None for where the file has it.
 
     service_account: of the pods, or None for the server's own.  Raises InputError.
     """
@@ -37,6 +37,8 @@ class Submission:
     service_account: str | None = None
 
     def __post_init__(self) -> None:
+        if not self.experiment:
+            raise InputError("the experiment has no name; leave --experiment out, or name one")
         if self.pipeline_root and not OBJECT_STORAGE.fullmatch(self.pipeline_root):
             raise InputError(
                 f"--pipeline-root {self.pipeline_root}: no object storage; it begins with minio://, s3:// or gs://"
@@ -52,15 +54,20 @@ class Submission:
     def schedule(self, server: Server, cron: str, show: Callable[[str], None]) -> str:
         """The id of a recurring run, named as the pipeline, in place of one of that name. Raises InputError."""
         six = six_fields(cron)
-        number, replaced = server.schedule(self.package.name, six, self._uploaded(server, show))
+        made, replaced = server.schedule(self.package.name, six, self._uploaded(server, show))
         second, minute, hour, day, month, weekday = six.split()
         show(
             f"'{six}': runs at second {second}, minute {minute}, hour {hour}, day {day}, month {month}, "
             f"weekday {weekday} of the cluster's clock (UTC, unless its controller has CRON_SCHEDULE_TIMEZONE)"
         )
         place = "recurring run, in place of the one before" if replaced else "recurring run"
-        show(f"{place}: {server.link('recurringrun', number)}")
-        return number
+        show(f"{place}: {server.link('recurringrun', made.recurring_run_id)}")
+        if self.service_account and made.service_account != self.service_account:
+            show(
+                f"Warning: its pods are {made.service_account}, not {self.service_account}: "
+                "this server does not take one for recurring runs (kubeflow/pipelines, issue 13311)"
+            )
+        return made.recurring_run_id
 
     def _uploaded(self, server: Server, show: Callable[[str], None]) -> Asked:
         server.check()
@@ -68,7 +75,8 @@ class Submission:
         version, uploaded = server.version(pipeline, self.package)
         show(f"pipeline {self.package.name}: {'uploaded as' if uploaded else 'is there as'} {self.package.version}")
         experiment = server.experiment(self.experiment)
-        return Asked(pipeline, version, experiment, self.values, self.pipeline_root, self.service_account)
+        root = self.pipeline_root or self.package.spec.default_pipeline_root or None  # the server does not look there
+        return Asked(pipeline, version, experiment, self.values, root, self.service_account)
 
 
 def six_fields(cron: str) -> str:

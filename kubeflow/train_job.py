@@ -78,8 +78,9 @@ class Shared:
     def __init__(self, arguments: list[str], volume: Path = VOLUME):
         self._arguments, self._at = arguments, arguments.index(_INPUT) + 1
         self._step = json.loads(arguments[self._at])
-        addresses = [artifact["uri"] for _, artifact in _artifacts(self._step["outputs"])]
-        self.name = f"drumline-{hashlib.sha256(json.dumps(addresses).encode()).hexdigest()[:16]}"
+        # Not by all outputs: the launcher gives the log of each attempt an address of its own.
+        model = self._step["outputs"]["artifacts"][MODEL_KEY]["artifacts"][0]["uri"]
+        self.name = f"drumline-{hashlib.sha256(model.encode()).hexdigest()[:16]}"
         self.folder = volume / "train_jobs" / self.name
 
     def bring(self, nodes: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from drums.audio import mp3, rendered, unavailable
 from drums.continuation import Whole
 from drums.errors import InputError
-from drums.folders import writable
+from drums.folders import writable, writing
 from drums.kit import STEPS_PER_BAR
 from drums.midi import Reason, RejectedError
 from drums.notes import write_midi
@@ -76,7 +76,8 @@ class Playing:
         with self._player("continue") as (model, player):
             hits = player.call("continue", velocities=primer, **self._noise(1))["hits"][0]
         name = f"{path.stem}-continued-{model}-{self.bars}bar-seed{self.seed}.mid"
-        whole.continued(hits, self.out / name)
+        with writing(self.out / name):
+            whole.continued(hits, self.out / name)
         self._sound(self.out / name, np.concatenate([primer[0] > 0, hits]), whole.qpm(whole.end))
         yield Beat(self.out / name, hits)
 
@@ -157,13 +158,15 @@ class Playing:
 
     def _written(self, name: str, hits: np.ndarray, qpm: float) -> Beat:
         path = self.out / f"{name}.mid"
-        write_midi(hits, path, qpm)
+        with writing(path):
+            write_midi(hits, path, qpm)
         self._sound(path, hits, qpm)
         return Beat(path, hits)
 
     def _sound(self, path: Path, hits: np.ndarray, qpm: float) -> None:
         if self.audio:
-            path.with_suffix(".mp3").write_bytes(mp3(rendered(hits, qpm)))
+            with writing(path.with_suffix(".mp3")):
+                path.with_suffix(".mp3").write_bytes(mp3(rendered(hits, qpm)))
 
 
 def _midi(path: Path) -> bytes:

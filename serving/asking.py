@@ -44,6 +44,14 @@ OPTIONS = [
 ]
 
 
+def checked(address: str) -> str:
+    """HOST:PORT as it is. gRPC would take other things, and ask a port that nobody meant. Raises InputError."""
+    host, colon, port = address.rpartition(":")
+    if not host or not colon or "/" in address or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InputError(f"{address or repr(address)}: no address of a server; write HOST:PORT, such as localhost:8500")
+    return address
+
+
 @dataclass(frozen=True)
 class Tls:
     """PEM files: who signed the server's certificate, and for mutual TLS the client's own certificate and key.

@@ -14,7 +14,7 @@ from typing import Any, Self
 import grpc
 import numpy as np
 
-from serving.asking import OPTIONS, Asked, Tls, outputs_of, signatures_of, states_of
+from serving.asking import OPTIONS, Asked, Tls, checked, outputs_of, signatures_of, states_of
 
 DEADLINE = 60.0  # seconds
 
@@ -75,10 +75,11 @@ class Client:
     """A channel to a server, for any number of threads.
 
     address: HOST:PORT.  tls: by default, none.  deadline: seconds that a call may take with all its retries.
+    Raises InputError for another address, or files that cannot be read.
     """
 
     def __init__(self, address: str, *, tls: Tls | None = None, deadline: float = DEADLINE):
-        self.address, self.deadline = address, deadline
+        self.address, self.deadline = checked(address), deadline
         if tls:
             self._channel = grpc.secure_channel(address, tls.credentials(), OPTIONS)
         else:
@@ -106,7 +107,7 @@ class AsyncClient:
     """As Client; make it where asyncio's loop runs."""
 
     def __init__(self, address: str, *, tls: Tls | None = None, deadline: float = DEADLINE):
-        self.address, self.deadline = address, deadline
+        self.address, self.deadline = checked(address), deadline
         if tls:
             self._channel = grpc.aio.secure_channel(address, tls.credentials(), OPTIONS)
         else:

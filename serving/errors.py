@@ -45,7 +45,8 @@ _TYPES = {error.code: error for error in ServingError.__subclasses__()} | {
     grpc.StatusCode.FAILED_PRECONDITION: RefusedError
 }
 _SENTENCES = {
-    UnreachableError: "{address}: no server answers there; `./run drums serve` starts one on this machine ({said})",
+    UnreachableError: "{address}: no server answers there, or it speaks TLS and does not trust this client; "
+    "`./run drums serve` starts one on this machine ({said})",
     UnknownModelError: "{address}: the server has no model {model} ({said}); "
     "name another one by --model and --bars, or push it",
     DeadlineError: "{address}: {model} did not answer in time; ask for less at once, or try again later",

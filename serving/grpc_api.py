@@ -23,10 +23,12 @@ from serving.prediction import predict
 from serving.refusal import RefusalError, invalid
 from serving.served import Served
 
-# Written for an older protobuf, this module fails on its last lines, but leaves the service's description where gRPC's
-# reflection finds it.
+# Written for an older protobuf, these modules fail on their last lines, but leave the services' descriptions where
+# gRPC's reflection finds them.
 with contextlib.suppress(AttributeError):
-    import tensorflow_serving.apis.model_service_pb2  # noqa: F401
+    import tensorflow_serving.apis.model_service_pb2
+with contextlib.suppress(AttributeError):
+    import tensorflow_serving.apis.prediction_service_pb2  # noqa: F401
 
 NAMES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 METADATA = "signature_def"

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from serving import checks
 from serving.refusal import invalid
 
 _BYTES = "_bytes"  # a name with this ending has its strings in base64
+_DIGITS = 309  # of the largest double
 _BOTH = "JSON Value: Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist"
 
 
@@ -25,13 +27,13 @@ class JsonRequest:
 
     def __init__(self, body: bytes):
         try:
-            document = json.loads(body, object_hook=_unwrapped)
+            document = json.loads(body, object_hook=_unwrapped, parse_int=_integer, parse_float=_float)
         except (ValueError, RecursionError) as error:
             raise invalid(f"JSON Parse error: {error}") from error
         if not isinstance(document, dict):
             raise invalid("JSON Value: Is not object")
         self.signature = document.get("signature_name", "")
-        if not isinstance(self.signature, str):
+        if not isinstance(self.signature, str) or not self.signature.isprintable():
             raise invalid("JSON Value: not formatted correctly. 'signature_name' key must be a string value.")
         forms = [key for key in ("instances", "inputs") if key in document]
         if len(forms) != 1:
@@ -101,6 +103,18 @@ def _array(name: str, value: Any, number: int) -> np.ndarray:
     if not array.size or _holds(dtype, array):
         return array.astype(dtype.as_numpy_dtype)
     raise invalid(f"input {name}: JSON Value is not of expected type: {dtype.name}")
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError("Number too big to be stored in double.")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError("Number too big to be stored in double.")
+    return number
 
 
 def _holds(dtype: tf.DType, array: np.ndarray) -> bool:

@@ -59,6 +59,12 @@ class Served:
         """The models that have a version to answer with."""
         return sorted(name for name, versions in self._models.items() if versions.available())
 
+    def problems(self) -> list[str]:
+        """What is asked for and does not answer, and why, a line each."""
+        silent = [name for name, versions in sorted(self._models.items()) if not versions.status()]
+        broken = [line for _, versions in sorted(self._models.items()) for line in versions.failures()]
+        return [f"{name}: its folder has no version" for name in silent] + broken
+
     def known(self, name: str) -> str:
         """The name, or "" where there is no such model."""
         return name if name in self._models else ""

@@ -89,11 +89,15 @@ class Server:
         return self._config.models
 
     @property
+    def config(self) -> Path | None:
+        return self._config.config
+
+    @property
     def addresses(self) -> str:
         """Where it listens, in words."""
         host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
         web = "https" if self._config.tls else "http"
-        return f"gRPC {host}:{self.port}, REST {web}://{host}:{self.rest_port}/v1/models"
+        return f"gRPC {host}:{self.port}, REST {web}://{host}:{self.rest_port}/v1/models/NAME"
 
     def stop(self, grace: float = 10.0) -> None:
         """Takes no more requests, and answers those that it has; after `grace` seconds it breaks them off."""
@@ -147,7 +151,9 @@ class Server:
 
 
 def serve(server: Server, ready: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM, then answers what it has. ready: told the addresses once the models answer.
+    """Serves until SIGINT or SIGTERM, then answers what it has.
+
+    ready: told the addresses, the models and what cannot be served, a line each, once the models answer.
 
     Raises InputError where there is no model.
     """
@@ -156,8 +162,11 @@ def serve(server: Server, ready: Callable[[str], None]) -> None:
         signal.signal(number, lambda *_: asked.set())
     with server:
         if not server.served.names():
-            raise InputError(
-                f"{server.models}: no model that can be loaded; `./run drums train` trains and pushes models"
-            )
+            where = server.config or server.models
+            broken = "".join(f"; {why}" for why in server.served.problems())
+            raise InputError(f"{where}: no model that can be loaded{broken}; `./run drums train` pushes models")
         ready(server.addresses)
+        ready(f"models: {', '.join(server.served.names())}")
+        for problem in server.served.problems():
+            ready(f"not served: {problem}")
         asked.wait()

@@ -90,6 +90,11 @@ class Versions:
         with self._changed:
             return [self._versions[number] for number in sorted(self._versions, reverse=True)]
 
+    def failures(self) -> list[str]:
+        """The versions that could not be loaded, and why, a line each."""
+        failed = [version for version in self.status() if version.failure]
+        return [f"{self.name}, version {one.number}: {' '.join(str(one.failure).split())[:200]}" for one in failed]
+
     def _wanted(self, there: dict[int, Path], policy: Policy) -> list[int]:
         """What ought to be loaded of what is there, the latest first."""
         sound = [number for number in sorted(there, reverse=True) if not self._broken(number, there[number])]

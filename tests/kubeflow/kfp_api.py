@@ -212,7 +212,9 @@ class KfpApi:
                 400, "Schedule cron is not a supported format(https://godoc.org/github.com/robfig/cron)."
             )
         self._check_run(body)
-        return _put(self.recurring_runs, "recurring_run_id", body | {"status": "ENABLED"})
+        # As 2.16.1 does, whatever was asked for.
+        made = body | {"status": "ENABLED", "service_account": "pipeline-runner"}
+        return _put(self.recurring_runs, "recurring_run_id", made)
 
     def delete_recurring_run(self, number, query, body):
         if not self.recurring_runs.pop(number, None):

@@ -68,7 +68,10 @@ def test_the_report_has_a_page_of_the_type_that_the_ui_shows():
 
 
 def test_every_step_is_tried_again():
-    assert all(task["retryPolicy"]["maxRetryCount"] > 0 for task in documents()[0]["root"]["dag"]["tasks"].values())
+    for task in documents()[0]["root"]["dag"]["tasks"].values():
+        assert task["retryPolicy"]["maxRetryCount"] > 0
+        # From the beginning of the first try: a training of days must fit.
+        assert int(task["retryPolicy"]["backoffMaxDuration"].removesuffix("s")) >= 7 * 24 * 3600
 
 
 def test_what_trains_has_a_gpu_and_may_stand_on_its_nodes():
@@ -121,7 +124,14 @@ def test_several_gpus_of_a_machine_have_memory_to_share():
     assert not any("emptyDirMounts" in pod for pod in pods(documents()[1]).values())
 
 
-@pytest.mark.parametrize(("wrong", "said"), [({"gpus": -1}, "0 GPUs or more"), ({"machines": 0}, "1 machine or more")])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"image": ""}, "the image has no name"),
+        ({"gpus": -1}, "0 GPUs or more"),
+        ({"machines": 0}, "1 machine or more"),
+    ],
+)
 def test_a_cluster_that_cannot_be_is_refused(wrong, said):
     with pytest.raises(InputError, match=said):
         Cluster(**wrong)
@@ -178,6 +188,8 @@ def broken(change):
         ("seed may be left out and has no default", lambda spec, _: parameters(spec)["seed"].pop("defaultValue")),
         ("seed of Trainer-conv is not given", lambda spec, _: given(spec, "Trainer-conv").pop("seed")),
         ("other of Trainer-conv is not defined", lambda spec, _: given(spec, "Trainer-conv").update(other={})),
+        ("'foo bar:1' has no tag", lambda spec, _: executor(spec)["container"].update(image="foo bar:1")),
+        ("artifacts go to 's3:// bad'", lambda spec, _: spec.update(defaultPipelineRoot="s3:// bad")),
         ("has no tag but latest", lambda spec, _: executor(spec)["container"].update(image="drumline")),
         ("Kubernetes is told of nobody", lambda _, platform: pods(platform).update(nobody={})),
     ],
@@ -223,3 +235,10 @@ def test_the_backend_makes_a_workflow_of_the_files(bars):
     workflow = yaml.safe_load(finished.stdout)
     root = next(template for template in workflow["spec"]["templates"] if template["name"] == "root")
     assert len(root["dag"]["tasks"]) >= len(tasks(documents(bars)[0]))
+    tries = {
+        parameter["value"]
+        for task in root["dag"]["tasks"]
+        for parameter in task.get("arguments", {}).get("parameters", [])
+        if parameter["name"] == "retry-backoff-max-duration"
+    }
+    assert tries == {"1209600"}

@@ -150,6 +150,14 @@ def test_a_baseline_that_is_not_there_is_none(tmp_path):
     assert set(report.executor_input.inputs.artifacts) == {"model", "baseline_conv"}
 
 
+def test_a_baseline_that_was_there_and_is_gone_is_bad_input():
+    last = ("minio://bucket/gone", {"pushed_version": "7"})
+    evaluator = step("Evaluator-conv", {"baseline_model": last})
+    repairs.remote_addresses(evaluator)
+    with pytest.raises(InputError, match="minio://bucket/gone: the copy of the last blessed model is gone"):
+        repairs.absent_baseline(evaluator)
+
+
 def test_a_parameter_of_the_run_becomes_what_the_executor_knows():
     trainer = step("Trainer-conv", profile="demo", seed=3.0, steps=20.0)
     repairs.parameters_of_the_run(trainer)

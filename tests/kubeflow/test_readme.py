@@ -48,4 +48,4 @@ def test_its_parameters_are_those_of_the_compiled_files():
 
 
 def test_it_replaces_the_image_that_the_manifests_have():
-    assert f"s|image: {compiling.IMAGE}|image: $IMAGE|" in README
+    assert f"s|image: {compiling.IMAGE}|image: ${{IMAGE:?}}|" in README

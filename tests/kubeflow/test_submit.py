@@ -154,6 +154,34 @@ def test_the_experiment_and_where_artifacts_go_are_as_asked(api, call):
     assert api.experiments[run["experiment_id"]]["display_name"] == "tries"
 
 
+def test_where_nobody_says_where_artifacts_go_the_file_does(api, call):
+    lines(call("--no-wait", what=REAL))
+    (run,) = api.runs.values()
+    assert run["runtime_config"]["pipeline_root"] == "minio://mlpipeline/v2/artifacts"
+
+
+def test_a_recurring_run_that_did_not_get_its_service_account_says_so(api, call):
+    *_, warning = lines(call("--cron", "0 3 * * *", "--service-account", "drumline-runner"))
+    assert warning.startswith("Warning: its pods are pipeline-runner, not drumline-runner")
+    assert not any("Warning" in line for line in lines(call("--cron", "0 3 * * *")))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("profile=huge", "there is no profile 'huge'"),
+        ('thresholds={"nope": 1}', "there is no threshold 'nope'"),
+        ("steps=-5", "0 steps (those of the profile) or more"),
+        ('gpu_nodes={"a": 1}', "the value of a label is a text"),
+        ("corpus=", "the parameter corpus is empty"),
+        ("seed=-1", "a seed is 0 or more"),
+    ],
+)
+def test_values_that_no_step_could_use_are_told_before_anything_is_sent(api, call, given, told):
+    assert told in sentence(call("--no-wait", "--param", given, what=REAL))
+    assert not api.pipelines
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -351,7 +379,7 @@ def test_a_page_in_place_of_the_api_is_told(api, call, page):
 
 def test_another_api_is_told(api, call):
     api.fail("healthz", 200, body="{}")
-    assert "something else than Kubeflow Pipelines 2" in sentence(call())
+    assert "no Kubeflow Pipelines 2 answers there, or its API server is not ready" in sentence(call())
 
 
 def test_what_fails_for_a_moment_is_asked_again(api, call):

@@ -215,7 +215,10 @@ def test_the_chiefs_outputs_become_the_steps(volume, tmp_path):
 
 def test_another_attempt_at_a_step_has_the_same_job_and_another_step_has_not(volume):
     other = [argument.replace("/trainer/", "/trainer-2/") for argument in step()]
-    assert Shared(step(), volume).name == Shared(step(), volume).name != Shared(other, volume).name
+    # As the launcher names the log of a second attempt.
+    again = [argument.replace("/trainer/executor-logs", "/trainer/executor-logs-1") for argument in step()]
+    assert again != step()
+    assert Shared(step(), volume).name == Shared(again, volume).name != Shared(other, volume).name
 
 
 # The cluster

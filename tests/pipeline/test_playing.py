@@ -287,6 +287,29 @@ def test_without_a_server_at_the_address_it_is_one_sentence(call):
     assert "localhost:9: no server answers there" in sentence_of(call("generate", "--server", "localhost:9"))
 
 
+@pytest.mark.parametrize(
+    "server", ["localhost", "localhost:99999", "http://localhost:8500", ":8500", "localhost:8500/x"]
+)
+def test_what_is_no_address_is_one_sentence(call, server):
+    assert f"{server}: no address of a server; write HOST:PORT" in sentence_of(call("generate", "--server", server))
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(call, tmp_path, song):
+    (tmp_path / "out" / "hierarchical_vae-2bar-seed0-000.mid").mkdir(parents=True)
+    assert "seed0-000.mid: cannot be written (Is a directory)" in sentence_of(call("generate"))
+    long = tmp_path / f"{'x' * 240}.mid"
+    long.write_bytes(song.read_bytes())
+    assert ".mid: cannot be written (File name too long)" in sentence_of(call("continue", long))
+
+
+@pytest.mark.parametrize(
+    "options", [("--temperature", "nan"), ("--temperature", "inf"), ("--qpm", "nan"), ("--bars", "0")]
+)
+def test_numbers_that_are_none_are_refused(call, options):
+    result = call("generate", *options)
+    assert result.exit_code == 2, result.output
+
+
 def test_a_model_that_the_server_does_not_have_is_one_sentence(call, server):
     sentence = sentence_of(call("generate", "--server", server, "--model", "conv"))
     assert f"{server}: the server has no model conv-2bar" in sentence

@@ -214,6 +214,8 @@ def test_health_and_reflection_answer(server):
         }
         file = database.FindFileContainingSymbol("tensorflow.serving.ModelService")
         assert [method.name for method in file.service[0].method] == ["GetModelStatus", "HandleReloadConfigRequest"]
+        file = database.FindFileContainingSymbol("tensorflow.serving.PredictionService")
+        assert "Predict" in [method.name for method in file.service[0].method]
 
 
 def test_requests_are_counted_by_status_and_unknown_names_make_no_label(server):
