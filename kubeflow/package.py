@@ -14,10 +14,10 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from drums.errors import InputError
+from kubeflow.lint import SCHEMA_VERSION
 from pipeline.profiles import LENGTHS
 
 HERE = Path(__file__).parent
-SCHEMA = "2.1.0"  # the only one that the server takes
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def parsed(text: str) -> Package:
     if len(specs) != 1:
         raise ValueError(f"{len(specs)} documents in it have a pipelineInfo")
     spec = json_format.ParseDict(specs[0], pipeline_spec_pb2.PipelineSpec())
-    if spec.schema_version != SCHEMA:
-        raise ValueError(f"its schemaVersion is {spec.schema_version or 'not given'}, not {SCHEMA}")
+    if spec.schema_version != SCHEMA_VERSION:
+        raise ValueError(f"its schemaVersion is {spec.schema_version or 'not given'}, not {SCHEMA_VERSION}")
     if not spec.pipeline_info.name or not spec.root.dag.tasks:
         raise ValueError("it has no name or no node")
     return Package(text, spec)

@@ -8,9 +8,8 @@ from tfx.types import standard_component_specs as keys
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import proto_utils
 
+from components.midi_example_gen.component import FINGERPRINT
 from components.midi_example_gen.driver import InputProcessor
-
-FINGERPRINT = "fingerprint"
 
 
 class CorpusFingerprintSpec(ComponentSpec):

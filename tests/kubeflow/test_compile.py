@@ -147,6 +147,14 @@ def test_the_command_writes_both_files_and_says_where(tmp_path):
         assert (tmp_path / "new" / file.name).read_text() == expected
 
 
+def test_what_the_command_writes_by_default_are_the_tracked_files(tmp_path):
+    result = CliRunner().invoke(
+        drums, ["--runs", str(tmp_path / "runs"), "kubeflow", "compile", "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 0, result.output
+    assert [(tmp_path / file.name).read_text() == file.read_text() for file in FILES.values()] == [True, True]
+
+
 def test_the_models_and_the_search_are_those_asked_for(small):
     tasks = set(small[0]["root"]["dag"]["tasks"])
     assert {task for task in tasks if task.startswith(("Trainer", "Tuner"))} == {

@@ -1,5 +1,3 @@
-import datetime
-import ipaddress
 import itertools
 import json
 import socket
@@ -9,13 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from commands.__main__ import drums
 from kubeflow import kfp_connection, package, submit
 from tests.kubeflow.kfp_api import KfpApi, State, serving
+from tests.serving.certificates import Authority
 
 REAL = Path(package.__file__).parent / "drums-2bar.yaml"
 PARAMETERS = {
@@ -340,35 +336,16 @@ def test_a_server_that_never_answers_is_told(call, monkeypatch):
 
 
 def test_its_certificate_is_trusted_where_its_file_is_named(api, call, tmp_path):
-    certificate, tls = certified(tmp_path)
+    authority = Authority(tmp_path, "authority")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*authority.sign("server"))
     with serving(api, tls) as address:
         told = sentence(call(to=address))
         assert "no trusted TLS connection (" in told
         assert told.endswith("--ca-file names whom to trust")
-        assert lines(call("--ca-file", certificate, to=address))
-    for file in ("none", "key.pem", "drums.yaml"):
+        assert lines(call("--ca-file", authority.certificate, to=address))
+    for file in ("none", "server.key", "drums.yaml"):
         assert "no certificates can be read there (" in sentence(call("--ca-file", tmp_path / file))
-
-
-def certified(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate of 127.0.0.1 that signs itself, as a file, and what a server needs to use it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    return folder / "certificate.pem", context
 
 
 @pytest.mark.parametrize("page", ["<!doctype html><title>Sign in</title>", ""])
