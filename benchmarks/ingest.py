@@ -21,13 +21,12 @@ import time
 import warnings
 from pathlib import Path
 
+from drumline.corpora.find import midi_files
+from drumline.drums.midi import RejectedError
+from drumline.drums.windows import read_windows
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
-from drums.corpora import midi_files
-from drums.midi import RejectedError
-from drums.windows import read_windows
 
 SAMPLE = 300  # files that the slow path reads
 
@@ -169,12 +168,11 @@ def run_node(tree: Path, out: Path, bars: int) -> dict:
 def node(tree: Path, out: Path, bars: int) -> dict:
     """The MidiExampleGen node over a tree, as a TFX launcher would run its executor."""
     from apache_beam.options.pipeline_options import StandardOptions
+    from drumline.components.midi_example_gen import MidiExampleGen
+    from drumline.components.midi_example_gen.executor import Executor
     from tfx.types import standard_artifacts
     from tfx.types.experimental.simple_artifacts import File
     from tfx.utils import proto_utils
-
-    from components.midi_example_gen import MidiExampleGen
-    from components.midi_example_gen.executor import Executor
 
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     exec_properties = {

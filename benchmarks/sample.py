@@ -14,18 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from drumline.drums.kit import DRUMS, STEPS_PER_BAR
+from drumline.models import export
+from drumline.models.encoding import combinations_of_velocities
+from drumline.models.registry import build
+from drumline.pipeline.profiles import profile_of
+from drumline.play.chaining import seeds_of
+from drumline.play.pushed_models import PushedModel
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from benchmarks.ingest import cpu
-from drums.kit import DRUMS, STEPS_PER_BAR
-from models import export
-from models.chaining import seeds_of
-from models.encoding import combinations_of_velocities
-from models.pushed import PushedModel
-from models.registry import build
-from pipeline.profiles import profile_of
 
 REPEATS = 5  # of the batch, of which the median counts
 

@@ -1,6 +1,6 @@
 """What the local server bears: `./run python benchmarks/serve.py [--model hierarchical_vae-2bar] [--seconds 10]`.
 
-The newest version of a pushed model is served by `./run drums serve` on loopback, in a process of its own. 1, 8 and 64
+The newest version of a pushed model is served by `./run drumline serve` on loopback, in its own process. 1, 8 and 64
 clients ask for one beat at a time without pause; beside them the same SavedModel, called in this process one beat at a
 time. Requests a second, the median and the 99th percentile of their times, and errors. `ratio` is to the calls in this
 process. Then 64 clients go on while a new version comes and another process of clients is killed: no request may be
@@ -22,15 +22,15 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from drumline.drums.kit import DRUMS, STEPS_PER_BAR
+from drumline.play.chaining import seeds_of
+from drumline.play.pushed_models import PushedModel, pushed_model
+from drumline.serving.client import AsyncClient, AsyncModel, Client
+from drumline.serving.errors import ServingError
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ingest import cpu
-from drums.kit import DRUMS, STEPS_PER_BAR
-from models.chaining import seeds_of
-from models.pushed import PushedModel, pushed_model
-from serving.client import AsyncClient, AsyncModel, Client
-from serving.errors import ServingError
 
 CLIENTS = (1, 8, 64)
 RUNS = Path(__file__).parent.parent / "runs"
@@ -97,7 +97,7 @@ def inputs_of(pushed: PushedModel) -> dict[str, dict[str, np.ndarray]]:
 def served(pushed: PushedModel, runs: Path) -> Iterator[tuple[str, psutil.Process]]:
     """The address of a server that has a copy of the model's newest version, and its process."""
     shutil.copytree(pushed.folder / str(pushed.version), version_in(runs, pushed, 1))
-    command = ["-m", "commands", "--runs", str(runs), "serve", "--port", "0", "--rest-port", "0"]
+    command = ["-m", "drumline", "--runs", str(runs), "serve", "--port", "0", "--rest-port", "0"]
     server = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline()

@@ -27,7 +27,7 @@ PEAK_ROWS = 2048  # of the square matrices that find the peak: 17 GFLOP a produc
 
 
 def main() -> None:
-    from pipeline.profiles import PROFILES
+    from drumline.pipeline.profiles import PROFILES
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", choices=PROFILES, help="default: all but paper")
@@ -76,13 +76,12 @@ def measure(kind: str, *which) -> dict:
     *which, steps = which
     import numpy as np
     import tensorflow as tf
-
-    from drums.kit import COMBINATIONS, STEPS_PER_BAR
-    from models.recurrent import Lstm
-    from models.registry import build
-    from models.sizes import Training, VaeSizes
-    from models.training import Trainee
-    from pipeline.profiles import PROFILES
+    from drumline.drums.kit import COMBINATIONS, STEPS_PER_BAR
+    from drumline.models.recurrent import Lstm
+    from drumline.models.registry import build
+    from drumline.models.sizes import Training, VaeSizes
+    from drumline.models.training import Trainee
+    from drumline.pipeline.profiles import PROFILES
 
     if kind == "peer":
         mixed, loop = which

@@ -3,11 +3,10 @@
 import json
 
 import click
+from drumline.commands.group import drumline
 
-from commands.group import drums
 
-
-@drums.command()
+@drumline.command()
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True)
 @click.pass_obj
 def fetch(runs, corpora):
@@ -26,18 +25,18 @@ def fetch(runs, corpora):
     breaks off goes on where it was when called again. Archives are not unpacked: the pipeline and `inspect` read them
     as they are. simutrans, openttd, planetblupi and mma come in Debian packages, by apt-get.
     """
-    from drums.corpora import count_of, midi_files
-    from drums.fetching import fetch as fetch_one
-    from drums.sources import shown
+    from drumline.corpora.fetch import fetch as fetch_one
+    from drumline.corpora.find import describe_count, midi_files
+    from drumline.corpora.midi_sources import printable
 
     for corpus in corpora:
         fetched = fetch_one(corpus, runs / "corpora")
         if fetched.license:
             click.echo(fetched.license)
-        click.echo(f"{count_of(midi_files(fetched.folder))} in {shown(str(fetched.folder))}")
+        click.echo(f"{describe_count(midi_files(fetched.folder))} in {printable(str(fetched.folder))}")
 
 
-@drums.command()
+@drumline.command()
 @click.argument("path")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--windows", "with_windows", is_flag=True, help="The combinations of each distinct window, too.")
@@ -48,7 +47,8 @@ def inspect(path, as_json, with_windows):
     Archives are .tar, .tar.gz, .tgz and .zip. A byte of a name that is not UTF-8 is shown as \\xNN, a control
     character too.
     """
-    from drums import corpora, inspection
+    from drumline.corpora import find as corpora
+    from drumline.corpora import inspection
 
     for found in inspection.inspect(corpora.midi_files(path)):
         if as_json:

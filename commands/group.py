@@ -2,19 +2,18 @@
 
 import functools
 import math
-import os
 from pathlib import Path
 
 import click
 
-from drums.errors import InputError
-from pipeline.redirection import opened, redirected
-
-RUNS = Path(os.environ.get("DRUMLINE_RUNS", Path(__file__).parent.parent / "runs"))
+import drumline as package
+from drumline.errors import InputError
+from drumline.folders import RUNS
+from drumline.log_files import open_log, redirect
 
 
 class Commands(click.Group):
-    """Shows an InputError as its one sentence, and nothing of a stack."""
+    """Shows an InputError as its one sentence without a stack trace, and takes `--runs` behind each command, too."""
 
     def invoke(self, context):
         try:
@@ -22,13 +21,27 @@ class Commands(click.Group):
         except InputError as error:
             raise click.ClickException(str(error)) from error
 
+    def add_command(self, cmd, name=None):
+        if not isinstance(cmd, click.Group):
+            cmd.params.append(_runs_option(expose_value=False, hidden=True))
+        super().add_command(cmd, name)
+
+
+def _set_runs(context: click.Context, _, runs: Path | None) -> None:
+    if runs is not None:
+        context.obj = runs.absolute()
+
+
+def _runs_option(**options) -> click.Option:
+    return click.Option(["--runs"], type=click.Path(path_type=Path), callback=_set_runs, **options)
+
 
 def quiet(command):
-    """A command whose libraries' noise on standard error goes to runs/logs/drums.log."""
+    """A command whose libraries' messages on standard error go to runs/logs/drumline.log."""
 
     @functools.wraps(command)
     def with_log(runs, *arguments, **options):
-        with opened(runs / "logs" / "drums.log") as log, redirected(log, 2):
+        with open_log(runs / "logs" / "drumline.log") as log, redirect(log, 2):
             return command(runs, *arguments, **options)
 
     return click.pass_obj(with_log)
@@ -41,24 +54,36 @@ def quiet(command):
     default=RUNS,
     show_default="runs",
     envvar="DRUMLINE_RUNS",
-    help="Where everything that a run writes goes.",
+    help="Folder of everything that a run writes; accepted before and after the command.",
 )
+@click.version_option(package.__version__, "--version", prog_name="drumline")
 @click.pass_context
-def drums(context, runs):
-    """Folders of MIDI in, served drum generators out."""
+def drumline(context, runs):
+    """Train drum generators on folders of MIDI files, and play and serve them."""
     context.obj = runs.absolute()
 
 
+@drumline.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell):
+    """Print the completion script of a shell, for example: eval "$(drumline completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    completer = get_completion_class(shell)
+    if completer is not None:
+        click.echo(completer(drumline, {}, "drumline", "_DRUMLINE_COMPLETE").source())
+
+
 class Number(click.FloatRange):
-    """A float that is a number, and finite."""
+    """A finite float."""
 
     def convert(self, value, param, ctx):
         number = super().convert(value, param, ctx)
-        return number if math.isfinite(number) else self.fail(f"{value} is no finite number.", param, ctx)
+        return number if math.isfinite(number) else self.fail(f"{value} is not a finite number.", param, ctx)
 
 
 def show(table) -> None:
-    """Prints a table of rich; as wide as it needs where that is no terminal."""
+    """Prints a table of rich; as wide as it needs where the output is not a terminal."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -67,6 +92,6 @@ def show(table) -> None:
     console.print(table)
 
 
-def here(path: Path) -> str:
-    """A path as one would type it: from the working folder, where it lies below."""
+def relative(path: Path) -> str:
+    """A path as one would type it: relative to the working folder, where it lies below."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

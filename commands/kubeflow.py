@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import click
+from drumline.commands.group import Commands, Number, drumline, quiet, relative
 
-from commands.group import Number, drums, here, quiet
-from drums.folders import writable
+from drumline.folders import ensure_writable
 
 FILES = Path(__file__).parent.parent / "kubeflow"
 
 
-@drums.group()
+@drumline.group(cls=Commands)
 def kubeflow():
     """The pipeline on Kubeflow Pipelines (kubeflow/README.md)."""
 
@@ -29,16 +29,16 @@ def compile_(runs, image, gpus, machines, models, tune, pipeline_root, out):
 
     What differs from run to run (corpus, profile, seed, steps, thresholds) is a parameter of `submit`.
     """
-    from kubeflow.compile import Cluster, compiled, config_of
-    from pipeline.profiles import LENGTHS
+    from drumline.kubeflow.compile import ClusterOptions, compile_pipeline, config_of
+    from drumline.pipeline.profiles import LENGTHS
 
-    cluster = Cluster(image, gpus, pipeline_root, machines)
+    cluster = ClusterOptions(image, gpus, pipeline_root, machines)
     names = tuple(name.strip() for name in models.split(",") if name.strip())
-    texts = {f"drums-{bars}bar.yaml": compiled(config_of(bars, names, tune=tune), cluster) for bars in LENGTHS}
-    writable(out)
+    texts = {f"drums-{bars}bar.yaml": compile_pipeline(config_of(bars, names, tune=tune), cluster) for bars in LENGTHS}
+    ensure_writable(out)
     for name, text in texts.items():
         (out / name).write_text(text)
-        click.echo(here((out / name).absolute()))
+        click.echo(relative((out / name).absolute()))
 
 
 @kubeflow.command()
@@ -78,17 +78,17 @@ def submit(
 ):
     """Upload a compiled pipeline, run it, and wait for its end.
 
-    FILE_OR_LENGTH is a file of `./run drums kubeflow compile`, or 2 or 16 for kubeflow/drums-2bar.yaml or
+    FILE_OR_LENGTH is a file of `./run drumline kubeflow compile`, or 2 or 16 for kubeflow/drums-2bar.yaml or
     drums-16bar.yaml. The same file is uploaded once. Ends with 0 where the run succeeds, else with 1; Ctrl-C ends the
     waiting, not the run.
     """
-    from kubeflow.kfp_connection import Connection
-    from kubeflow.kfp_server import Server
-    from kubeflow.package import read
-    from kubeflow.submit import RunError, Submission, wait
-    from kubeflow.values import check
+    from drumline.kubeflow.kfp_connection import Connection
+    from drumline.kubeflow.kfp_server import KubeflowClient
+    from drumline.kubeflow.package import read_package
+    from drumline.kubeflow.submit import RunError, Submission, wait
+    from drumline.kubeflow.values import check
 
-    package = read(package)
+    package = read_package(package)
     values = package.values(params)
     check(values)
     submission = Submission(
@@ -98,7 +98,7 @@ def submit(
         pipeline_root,
         service_account,
     )
-    server = Server(Connection(host, token_file, ca_file), namespace)
+    server = KubeflowClient(Connection(host, token_file, ca_file), namespace)
     if cron:
         submission.schedule(server, cron, click.echo)
         return

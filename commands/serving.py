@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import click
+from drumline.commands.group import Number, drumline, quiet, show
 
-from commands.group import Number, drums, quiet, show
-from drums.errors import InputError
+from drumline.errors import InputError
 
 
-@drums.command()
+@drumline.command()
 @click.option("--bars", type=int, default=2, help="Length of the beats: 2 or 16.")
 @click.option("--models", default="", help="Which pushed models, with commas.", show_default="all of that length")
 @click.option("--count", type=click.IntRange(1, 1000), default=20, help="How many beats of each.")
@@ -24,17 +24,17 @@ def listen(runs, bars, models, count, answers, host, port, only_results):
     """
     answers = answers or runs / "listening" / "answers.sqlite"
     if only_results:
-        from listening.table import table_of
+        from drumline.play.listening.table import table_of
 
         show(table_of(answers, bars))
         return
-    from pipeline.listening import listen as serve
+    from drumline.play.listening.sources import listen as serve
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     serve(runs, bars, names, count, answers, host, port)
 
 
-@drums.command()
+@drumline.command()
 @click.option("--host", default="127.0.0.1", help="Another one lets others ask: whoever reaches the ports.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8500, help="Of gRPC; 0 takes a free one.")
 @click.option("--rest-port", type=click.IntRange(0, 65535), default=8501, help="Of REST; 0 takes a free one.")
@@ -68,13 +68,13 @@ def serve(
     """
     if bool(tls_cert) != bool(tls_key) or (client_ca and not tls_cert):
         raise InputError("--tls-cert and --tls-key belong together, and --client-ca needs them")
-    from serving import logs
-    from serving.batching import BatchLimits
-    from serving.server import Server, serve
-    from serving.tls import Tls
+    from drumline.serving import logs
+    from drumline.serving.batching import BatchLimits
+    from drumline.serving.server import ModelServer, serve
+    from drumline.serving.tls import ServerTls
 
     logs.write_to(runs / "logs" / "serve.log")
     limits = BatchLimits(batch_size, batch_timeout_ms / 1000, queue)
-    tls = Tls(tls_cert, tls_key, client_ca) if tls_cert else None
+    tls = ServerTls(tls_cert, tls_key, client_ca) if tls_cert else None
     folder = models_folder or runs / "serving"
-    serve(Server(folder, host, port, rest_port, config=config, limits=limits, tls=tls), click.echo)
+    serve(ModelServer(folder, host, port, rest_port, config=config, limits=limits, tls=tls), click.echo)

@@ -4,8 +4,7 @@ import shlex
 from pathlib import Path
 
 import click
-
-from commands.group import drums, here, quiet, show
+from drumline.commands.group import drumline, quiet, relative, show
 
 
 def _words(context, option, text: str) -> tuple[str, ...]:
@@ -16,7 +15,7 @@ def _words(context, option, text: str) -> tuple[str, ...]:
         raise click.BadParameter(str(error)) from error
 
 
-@drums.command()
+@drumline.command()
 @click.option(
     "--midi", required=True, help="The folder of MIDI files or archives; or an address such as gs://bucket/midi."
 )
@@ -36,7 +35,7 @@ def _words(context, option, text: str) -> tuple[str, ...]:
 @quiet
 def train(runs, midi, bars, profile, models, seed, tune, pattern, spans, force, beam_runner, flink_master, beam_args):
     """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""
-    from pipeline.config import Config, absolute
+    from drumline.pipeline.config import Config, absolute
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     beam = {"beam_runner": beam_runner, "flink_master": flink_master, "beam_pipeline_args": beam_args}
@@ -47,19 +46,19 @@ def train(runs, midi, bars, profile, models, seed, tune, pattern, spans, force, 
     _print_latest(config.metadata)
 
 
-@drums.command()
+@drumline.command()
 @quiet
 def demo(runs):
     """Everything in minutes: fetch a free corpus, train both lengths, print the table, write MIDI and pages."""
-    from drums import corpora
-    from pipeline.config import Config
-    from pipeline.playing import Playing
-    from pipeline.profiles import LENGTHS
-    from pipeline.reporting import reported_runs, write_report
+    from drumline.corpora import find as corpora
+    from drumline.pipeline.config import Config
+    from drumline.pipeline.profiles import LENGTHS
+    from drumline.play.beats import BeatMaker
+    from drumline.results.report_files import reported_runs, write_report
 
     click.echo("Fetching the soundtrack of Freedoom (BSD-3-Clause)")
     corpus = corpora.fetch_freedoom(runs / "corpora")
-    click.echo(f"{len(corpora.midi_files(corpus))} MIDI files in {here(corpus)}")
+    click.echo(f"{len(corpora.midi_files(corpus))} MIDI files in {relative(corpus)}")
     for bars in LENGTHS:
         click.echo(f"\nTraining on windows of {bars} bars")
         _run(Config(str(corpus), bars, models=("conv", "hierarchical_vae", "lstm"), runs=runs))
@@ -68,16 +67,16 @@ def demo(runs):
     click.echo("\nNew beats, as MIDI files:")
     for bars in LENGTHS:
         out = runs / "beats" / f"{bars}bar"
-        for beat in Playing(runs / "serving", ("hierarchical_vae",), bars, out).generate(count=4):
-            click.echo(here(beat.path))
+        for beat in BeatMaker(runs / "serving", ("hierarchical_vae",), bars, out).generate(count=4):
+            click.echo(relative(beat.path))
     click.echo("\nWhat came of it, as pages for the browser:")
     for number in sorted(reported_runs(runs / "metadata.sqlite"))[-len(LENGTHS) :]:
-        click.echo(here(write_report(runs, [number])))
+        click.echo(relative(write_report(runs, [number])))
 
 
 def _run(config) -> None:
-    from pipeline.console import NodeError
-    from pipeline.running import run
+    from drumline.pipeline.console import NodeError
+    from drumline.pipeline.run_pipeline import run
 
     try:
         run(config)
@@ -86,7 +85,7 @@ def _run(config) -> None:
 
 
 def _print_latest(metadata: Path) -> None:
-    from pipeline.results import latest_results
-    from pipeline.tables import accuracies
+    from drumline.results.store import latest_results
+    from drumline.results.tables import accuracies
 
     show(accuracies(latest_results(metadata)))

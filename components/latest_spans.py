@@ -2,7 +2,7 @@
 
 from tfx import v1 as tfx
 
-from components.midi_example_gen.executor import INPUT_BASE
+from drumline.naming import INPUT_BASE
 
 
 class LatestSpans(tfx.dsl.experimental.ResolverStrategy):

@@ -5,20 +5,19 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from drumline.drums import audio
+from drumline.models.registry import MODELS
+from drumline.results.examples import to_json
+from drumline.results.report_files import FACTS, PAGE, REPORT
+from drumline.results.report_page import render_report
+from drumline.results.run_facts import OF_A_MODEL, collect_facts
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.experimental.simple_artifacts import File
 
-from components.run_facts import OF_A_MODEL, facts_of
-from drums import audio
-from models.registry import MODELS
-from report.facts import plain
-from report.page import page
-
 PIPELINE, RUNS = "pipeline", "runs"
-REPORT, PAGE, FACTS = "report", "index.html", "report.json"
 
 
 class ReportSpec(ComponentSpec):
@@ -43,9 +42,9 @@ class Executor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         folder = Path(artifact_utils.get_single_uri(output_dict[REPORT]))
         folder.mkdir(parents=True, exist_ok=True)
-        facts = plain(facts_of(input_dict, exec_properties[PIPELINE], Path(exec_properties[RUNS])))
+        facts = to_json(collect_facts(input_dict, exec_properties[PIPELINE], Path(exec_properties[RUNS])))
         (folder / FACTS).write_text(json.dumps(facts))
-        (folder / PAGE).write_text(page([facts], audio.unavailable() or audio.one_shots()))
+        (folder / PAGE).write_text(render_report([facts], audio.why_unavailable() or audio.render_one_shots()))
         logging.getLogger("drumline").info(f"report: {folder / PAGE}")
 
 

@@ -4,7 +4,7 @@ from tfx import v1 as tfx
 from tfx.components.example_validator import executor
 from tfx.dsl.components.base import executor_spec
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 
 class StrictExecutor(executor.Executor):

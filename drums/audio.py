@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from drumline.drums.kit import DRUMS, STEPS_PER_BAR
+from drumline.drums.notes import write_midi
 
-from drums.errors import InputError
-from drums.kit import DRUMS, STEPS_PER_BAR
-from drums.notes import write_midi
+from drumline.errors import InputError
 
 SAMPLE_RATE = 44100  # Hz
 SOUNDFONT = "DRUMLINE_SOUNDFONT"  # the environment variable with the path of another sound font
@@ -30,7 +30,7 @@ _FADE = 0.05  # seconds
 _QPM_OF_ONE_SHOTS = 40.0  # a bar of 6 seconds, in which every drum dies away
 
 
-def unavailable() -> str | None:
+def why_unavailable() -> str | None:
     """Why there is no sound on this machine and what to install, in one sentence; None where there is."""
     if not shutil.which("fluidsynth"):
         return (
@@ -48,7 +48,7 @@ def unavailable() -> str | None:
     return None
 
 
-def rendered(hits: np.ndarray, qpm: float = 120.0) -> np.ndarray:
+def render(hits: np.ndarray, qpm: float = 120.0) -> np.ndarray:
     """The sound of a grid, float32 [samples], mono at 44.1 kHz, its peak at -1 dB, so that clips are about as loud.
 
     hits: [steps, 9], hits or velocities as drums.notes takes them.  qpm: quarter notes a minute.
@@ -56,11 +56,11 @@ def rendered(hits: np.ndarray, qpm: float = 120.0) -> np.ndarray:
     Raises InputError where there is no synthesizer, ValueError for a grid that is none.
     """
     length = round(len(hits) * _samples_of_step(qpm))
-    sound = _trimmed(_synthesized(hits, qpm)[: length + round(_TAIL * SAMPLE_RATE)])
-    return _normalized(_faded(np.pad(sound, (0, max(length - len(sound), 0)))))
+    sound = _trim(_synthesize(hits, qpm)[: length + round(_TAIL * SAMPLE_RATE)])
+    return _normalize(_fade(np.pad(sound, (0, max(length - len(sound), 0)))))
 
 
-def mp3(samples: np.ndarray) -> bytes:
+def encode_mp3(samples: np.ndarray) -> bytes:
     """An MP3 file of samples, float [samples], mono at 44.1 kHz: about 60 kilobit a second."""
     file = io.BytesIO()
     quality = {"compression_level": 0.7, "bitrate_mode": "VARIABLE"}
@@ -68,18 +68,18 @@ def mp3(samples: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def one_shots() -> dict[str, bytes]:
+def render_one_shots() -> dict[str, bytes]:
     """An MP3 file of one hit of each drum of the kit, up to 1.5 s; together as loud as drums are to each other.
 
     Raises InputError where there is no synthesizer.
     """
     hits = np.zeros([len(DRUMS) * STEPS_PER_BAR, len(DRUMS)], np.int64)
     hits[np.arange(len(DRUMS)) * STEPS_PER_BAR, np.arange(len(DRUMS))] = 1
-    sound = _normalized(_synthesized(hits, _QPM_OF_ONE_SHOTS))
+    sound = _normalize(_synthesize(hits, _QPM_OF_ONE_SHOTS))
     bar, length = STEPS_PER_BAR * _samples_of_step(_QPM_OF_ONE_SHOTS), round(_TAIL * SAMPLE_RATE)
     starts = (round(drum * bar) for drum in range(len(DRUMS)))
     return {
-        drum: mp3(_faded(_trimmed(sound[start : start + length]))) for drum, start in zip(DRUMS, starts, strict=True)
+        drum: encode_mp3(_fade(_trim(sound[start : start + length]))) for drum, start in zip(DRUMS, starts, strict=True)
     }
 
 
@@ -102,9 +102,9 @@ def _samples_of_step(qpm: float) -> float:
     return SAMPLE_RATE * 60 / qpm / (STEPS_PER_BAR // 4)
 
 
-def _synthesized(hits: np.ndarray, qpm: float) -> np.ndarray:
+def _synthesize(hits: np.ndarray, qpm: float) -> np.ndarray:
     """What fluidsynth makes of a grid, both channels as one, float32 [samples]."""
-    if why := unavailable():
+    if why := why_unavailable():
         raise InputError(why)
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder, "beat.mid"), Path(folder, "beat.wav")
@@ -122,17 +122,17 @@ def _loudest(sound: np.ndarray) -> float:
     return float(np.abs(sound).max(initial=0))
 
 
-def _normalized(sound: np.ndarray) -> np.ndarray:
+def _normalize(sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(_PEAK / (_loudest(sound) or 1))
 
 
-def _trimmed(sound: np.ndarray) -> np.ndarray:
+def _trim(sound: np.ndarray) -> np.ndarray:
     """Without the silence behind."""
     audible = np.flatnonzero(np.abs(sound) > _INAUDIBLE * _loudest(sound))
     return sound[: audible[-1] + 1 if len(audible) else 0]
 
 
-def _faded(sound: np.ndarray) -> np.ndarray:
+def _fade(sound: np.ndarray) -> np.ndarray:
     """Its last 50 ms going to nothing, so that a cut does not click."""
     fade = min(round(_FADE * SAMPLE_RATE), len(sound))
     return sound * np.concatenate([np.ones(len(sound) - fade), np.linspace(1, 0, fade)]).astype(np.float32)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import mido
 import numpy as np
+from drumline.drums.kit import PITCH_OF_DRUM, STEPS_PER_BAR
+from drumline.drums.midi import DrumNotes, read_drum_notes
 
-from drums.errors import InputError
-from drums.kit import PITCH_OF_DRUM, STEPS_PER_BAR
-from drums.midi import DrumNotes, read_drum_notes
+from drumline.errors import InputError
 
 _CHANNEL = 9  # MIDI's channel 10, counted from 0
 _LOUDNESS = (7, 11)  # the controllers volume and expression
@@ -19,14 +19,14 @@ _DEFAULT_QPM = 120.0
 
 
 @dataclass(frozen=True)
-class Whole:
+class SongFile:
     """A MIDI file with all that is in it, and its drum notes."""
 
     file: mido.MidiFile
     notes: DrumNotes
 
     @classmethod
-    def read(cls, midi: bytes, name: str) -> "Whole":
+    def read(cls, midi: bytes, name: str) -> "SongFile":
         """The file of these bytes. Raises RejectedError, and InputError with the name where mido cannot read it."""
         notes = read_drum_notes(midi)
         try:

@@ -4,8 +4,7 @@ A group is named by the range of its numbers, such as "4-7"; the names are part 
 """
 
 import numpy as np
-
-from drums.kit import DRUMS, STEPS_PER_BAR, combinations_of
+from drumline.drums.kit import DRUMS, STEPS_PER_BAR, combinations_of
 
 _FEWEST_HITS = (0, 4, 8, 12, 16, 24)  # a bar; the last group has no end
 _FEWEST_BARS = (1, 2, 3, 5, 9)

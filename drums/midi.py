@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-
-from drums.kit import DRUM_OF_PITCH, NOT_IN_KIT
-from drums.smf import SmfError, TooManyEventsError, read_drum_events
+from drumline.drums.kit import DRUM_OF_PITCH, NOT_IN_KIT
+from drumline.drums.smf import SmfError, TooManyEventsError, read_drum_events
 
 MOST_EVENTS = 2_000_000  # drum notes; a hit on every drum at every step of the longest song that is read is fewer
 _COMMON_TIME = np.array([[0, 4, 4]])

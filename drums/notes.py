@@ -4,9 +4,8 @@ from pathlib import Path
 
 import note_seq
 import numpy as np
+from drumline.drums.kit import PITCH_OF_DRUM, STEPS_PER_BAR
 from note_seq.protobuf import music_pb2
-
-from drums.kit import PITCH_OF_DRUM, STEPS_PER_BAR
 
 _STEPS_PER_MINUTE_PER_QPM = STEPS_PER_BAR // 4
 _VELOCITY_OF_HITS = 100

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-
-from drums.kit import DRUMS, NOT_IN_KIT, STEPS_PER_BAR, combinations_of
-from drums.midi import DrumNotes, Reason, RejectedError, read_drum_notes
+from drumline.drums.kit import DRUMS, NOT_IN_KIT, STEPS_PER_BAR, combinations_of
+from drumline.drums.midi import DrumNotes, Reason, RejectedError, read_drum_notes
 
 MOST_BARS = 10_000  # five and a half hours at 120 quarter notes a minute
 _STEPS_PER_QUARTER = STEPS_PER_BAR // 4

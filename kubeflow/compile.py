@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drumline.kubeflow import lint
+from drumline.kubeflow.parameters import PARAMETERS, PROFILE, attach
+from drumline.kubeflow.repairs import PAGE
+from drumline.kubeflow.train_job import COMMAND, VOLUME, Workers, command
+from drumline.kubeflow.yaml_text import dump_yaml
+from drumline.pipeline.config import Config
+from drumline.pipeline.create_pipeline import create_pipeline
 from tfx import v1 as tfx
 from tfx.v1.orchestration.experimental import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
-from drums.errors import InputError
-from kubeflow import lint
-from kubeflow.parameters import PARAMETERS, PROFILE, attach
-from kubeflow.repairs import PAGE
-from kubeflow.train_job import COMMAND, VOLUME, Workers, command
-from kubeflow.yaml_text import dumped
-from pipeline.config import Config
-from pipeline.create_pipeline import create_pipeline
+from drumline.errors import InputError
 
 HERE = Path(__file__).parent
 CLAIM = "drumline"
@@ -35,7 +35,7 @@ _RETRIES = {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, 
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterOptions:
     """What a compiled file says of the cluster.
 
     image: with a tag or digest.  gpus: of each machine that trains; 0 for none.  pipeline_root: where artifacts go,
@@ -104,7 +104,7 @@ def config_of(bars: int, models: tuple[str, ...] = (), *, tune: bool = False) ->
     return Config(PARAMETERS["corpus"].default, bars, PROFILE, models, VOLUME, tune=tune)
 
 
-def compiled(config: Config, cluster: Cluster = Cluster()) -> str:
+def compile_pipeline(config: Config, cluster: ClusterOptions = ClusterOptions()) -> str:
     """The YAML of a pipeline. Raises InputError where Kubeflow would refuse it."""
     pipeline = create_pipeline(config, on_kubeflow=True)
     judges = {}
@@ -115,16 +115,16 @@ def compiled(config: Config, cluster: Cluster = Cluster()) -> str:
             judges[node.id] = model
     spec = _spec(pipeline, cluster)
     attach(spec, judges, config.bars)
-    _mend(spec, cluster)
+    _complete_spec(spec, cluster)
     pods = {node: cluster.pod(node) for node in sorted(spec["root"]["dag"]["tasks"])}
     executors = {f"{node}_executor": pod for node, pod in pods.items() if pod}
-    documents = [_sorted(spec), {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
-    if faults := lint.faults(*documents):
+    documents = [_sort_keys(spec), {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
+    if faults := lint.find_faults(*documents):
         raise InputError(f"{config.pipeline_name} would not run on Kubeflow Pipelines: {'; '.join(faults)}")
-    return _HEAD.format(name=config.pipeline_name) + dumped(documents)
+    return _HEAD.format(name=config.pipeline_name) + dump_yaml(documents)
 
 
-def _sorted(spec: dict[str, Any]) -> dict[str, Any]:
+def _sort_keys(spec: dict[str, Any]) -> dict[str, Any]:
     """The same with its keys in order: those of a proto's maps have none."""
     return json.loads(json.dumps(spec, sort_keys=True))
 
@@ -132,11 +132,11 @@ def _sorted(spec: dict[str, Any]) -> dict[str, Any]:
 _HEAD = """\
 # PIPELINE DEFINITION
 # Name: {name}
-# Written by ./run drums kubeflow compile; do not edit.
+# Written by ./run drumline kubeflow compile; do not edit.
 """
 
 
-def _spec(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> dict[str, Any]:
+def _spec(pipeline: tfx.dsl.Pipeline, cluster: ClusterOptions) -> dict[str, Any]:
     """As TFX writes it."""
     config = KubeflowV2DagRunnerConfig(
         default_image=cluster.image, default_commands=COMMAND, use_pipeline_spec_2_1=True
@@ -146,7 +146,7 @@ def _spec(pipeline: tfx.dsl.Pipeline, cluster: Cluster) -> dict[str, Any]:
     return job["pipelineSpec"]
 
 
-def _mend(spec: dict[str, Any], cluster: Cluster) -> None:
+def _complete_spec(spec: dict[str, Any], cluster: ClusterOptions) -> None:
     """What TFX does not write, or not so that Kubeflow takes it, in place."""
     spec["defaultPipelineRoot"] = cluster.pipeline_root
     page = {"artifactType": {"schemaTitle": "system.HTML", "schemaVersion": "0.0.1"}}

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from apache_beam.options.pipeline_options import StandardOptions
+from drumline.kubeflow.repairs import REPAIRS, Step, local, local_addresses, remote
+from drumline.results import evaluation as gate
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.types import standard_component_specs as keys
 
-from components import gate
-from drums.errors import InputError
-from kubeflow.repairs import REPAIRS, Step, local, local_addresses, remote
-from report.machine import code_version, hardware
+from drumline.errors import InputError
+from drumline.machine import code_version, hardware
 
 _LOGGER = logging.getLogger("drumline")
 _LONGEST = 1000  # characters of a value in the log
@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> None:
 
 def _copy_page(executor_input: ExecutorInput, to: Path) -> None:
     # Other steps start faster without what it imports.
-    from components.report import PAGE, REPORT
+    from drumline.results.report_files import PAGE, REPORT
 
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(Path(executor_input.outputs.artifacts[REPORT].artifacts[0].uri) / PAGE, to)

@@ -16,7 +16,7 @@ import kfp_server_api as api
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError, SSLError
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 TIMEOUT = (10, 60)  # seconds: to connect, to answer
 # What breaks off or fails for a while is asked again, all in all for some seconds.

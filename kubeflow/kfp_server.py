@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import kfp_server_api as api
+from drumline.kubeflow.kfp_connection import Connection, NoAnswerError
+from drumline.kubeflow.package import Package
 
-from drums.errors import InputError
-from kubeflow.kfp_connection import Connection, NoAnswerError
-from kubeflow.package import Package
+from drumline.errors import InputError
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunRequest:
     """What a run is to be: of which version of which pipeline, with which values, where its artifacts go, and who
     its pods are.
     """
@@ -37,7 +37,7 @@ class Asked:
         }
 
 
-class Server:
+class KubeflowClient:
     """namespace: of a server with many users.
 
     Every method raises InputError for what is refused, and its NoAnswerError where asking later may help.
@@ -70,7 +70,7 @@ class Server:
         """The id of the pipeline of a name, made where there is none."""
 
         def find():
-            with _none_where_missing():
+            with _ignore_missing():
                 return self._pipelines.pipeline_service_get_pipeline_by_name(name, **self._namespace)
 
         def make():
@@ -78,13 +78,13 @@ class Server:
             return self._pipelines.pipeline_service_create_pipeline(new)
 
         with self._to("find or make the pipeline"):
-            return _found_or_made(find, make)[0].pipeline_id
+            return _find_or_create(find, make)[0].pipeline_id
 
     def version(self, pipeline: str, package: Package) -> tuple[str, bool]:
         """The id of a pipeline's version that is this package; and whether it was uploaded now, or before."""
 
         def find():
-            wanted = _named(package.version)
+            wanted = _name_filter(package.version)
             found = self._pipelines.pipeline_service_list_pipeline_versions(pipeline, filter=wanted)
             return (found.pipeline_versions or [None])[0]
 
@@ -95,14 +95,14 @@ class Server:
                 return self._uploads.upload_pipeline_version(str(file), name=package.version, pipelineid=pipeline)
 
         with self._to("upload the pipeline"):
-            version, made = _found_or_made(find, make)
+            version, made = _find_or_create(find, make)
         return version.pipeline_version_id, made
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of a name, made where there is none."""
 
         def find():
-            found = self._experiments.experiment_service_list_experiments(filter=_named(name), **self._namespace)
+            found = self._experiments.experiment_service_list_experiments(filter=_name_filter(name), **self._namespace)
             return (found.experiments or [None])[0]
 
         def make():
@@ -110,9 +110,9 @@ class Server:
             return self._experiments.experiment_service_create_experiment(new)
 
         with self._to("find or make the experiment"):
-            return _found_or_made(find, make)[0].experiment_id
+            return _find_or_create(find, make)[0].experiment_id
 
-    def start(self, name: str, asked: Asked) -> str:
+    def start(self, name: str, asked: RunRequest) -> str:
         """The id of a new run."""
         with self._to("start the run", repeatable=False):
             return self._runs.run_service_create_run(api.V2beta1Run(display_name=name, **asked.body())).run_id
@@ -121,14 +121,14 @@ class Server:
         with self._to(f"ask after the run {run}"):
             return self._runs.run_service_get_run(run)
 
-    def schedule(self, name: str, cron: str, asked: Asked) -> tuple[api.V2beta1RecurringRun, int]:
+    def schedule(self, name: str, cron: str, asked: RunRequest) -> tuple[api.V2beta1RecurringRun, int]:
         """A new recurring run, in place of those of its name in the experiment; and how many they were.
 
         cron: with six fields.  One run at a time; those that the cluster slept through are not made up for.
         """
         with self._to("look for recurring runs of that name"):
             found = self._recurring.recurring_run_service_list_recurring_runs(
-                experiment_id=asked.experiment, filter=_named(name), page_size=200
+                experiment_id=asked.experiment, filter=_name_filter(name), page_size=200
             )
         new = api.V2beta1RecurringRun(
             display_name=name,
@@ -143,7 +143,7 @@ class Server:
         replaced = found.recurring_runs or []
         with self._to("delete the recurring run that the new one replaces"):
             for old in replaced:
-                with _none_where_missing():
+                with _ignore_missing():
                     self._recurring.recurring_run_service_delete_recurring_run(old.recurring_run_id)
         return made, len(replaced)
 
@@ -152,7 +152,7 @@ class Server:
         return f"{self.host}/#/{kind}/details/{number}"
 
 
-def _found_or_made(find: Callable[[], Any], make: Callable[[], Any]) -> tuple[Any, bool]:
+def _find_or_create(find: Callable[[], Any], make: Callable[[], Any]) -> tuple[Any, bool]:
     """What is there, or else is made; and whether it was made."""
     if found := find():
         return found, False
@@ -166,7 +166,7 @@ def _found_or_made(find: Callable[[], Any], make: Callable[[], Any]) -> tuple[An
 
 
 @contextlib.contextmanager
-def _none_where_missing() -> Iterator[None]:
+def _ignore_missing() -> Iterator[None]:
     try:
         yield
     except api.ApiException as error:
@@ -174,6 +174,6 @@ def _none_where_missing() -> Iterator[None]:
             raise
 
 
-def _named(name: str) -> str:
+def _name_filter(name: str) -> str:
     predicate = {"key": "display_name", "operation": "EQUALS", "string_value": name}
     return json.dumps({"predicates": [predicate]})

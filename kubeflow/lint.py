@@ -11,7 +11,7 @@ _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})")
 _LONGEST = 63  # of a label in Kubernetes
 
 
-def faults(spec: dict[str, Any], platform: dict[str, Any] | None = None) -> list[str]:
+def find_faults(spec: dict[str, Any], platform: dict[str, Any] | None = None) -> list[str]:
     """One sentence a fault. spec: a PipelineSpec.  platform: the YAML's second document."""
     return [*_whole(spec), *_nodes(spec), *_parameters(spec), *_images(spec), *_pods(spec, platform or {})]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from drumline.kubeflow.lint import SCHEMA_VERSION
+from drumline.pipeline.profiles import LENGTHS
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from drums.errors import InputError
-from kubeflow.lint import SCHEMA_VERSION
-from pipeline.profiles import LENGTHS
+from drumline.errors import InputError
 
 HERE = Path(__file__).parent
 
@@ -47,7 +47,7 @@ class Package:
         for document in documents:
             for task in document.get("root", {}).get("dag", {}).get("tasks", {}).values():
                 task["cachingOptions"] = {}
-        return parsed(yaml.safe_dump_all(documents, sort_keys=False))
+        return parse_package(yaml.safe_dump_all(documents, sort_keys=False))
 
     def values(self, given: Iterable[str]) -> dict[str, Any]:
         """The values of parameters, each given as NAME=VALUE, as JSON has them. Raises InputError."""
@@ -68,7 +68,7 @@ class Package:
         return values
 
 
-def read(file_or_length: str) -> Package:
+def read_package(file_or_length: str) -> Package:
     """A compiled file, or that of a window length beside this module. Raises InputError."""
     path = Path(file_or_length)
     if file_or_length.isdecimal():
@@ -77,17 +77,17 @@ def read(file_or_length: str) -> Package:
             raise InputError(f"{file_or_length}: no length of a window; there are {lengths}, or name a file")
         path = HERE / f"drums-{int(file_or_length)}bar.yaml"
     try:
-        return parsed(path.read_text())
+        return parse_package(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a file, or a length: 2 or 16") from error
     except (ValueError, TypeError, yaml.YAMLError, json_format.Error) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: no compiled pipeline ({reason}); `./run drums kubeflow compile` writes one"
+            f"{path}: no compiled pipeline ({reason}); `./run drumline kubeflow compile` writes one"
         ) from error
 
 
-def parsed(text: str) -> Package:
+def parse_package(text: str) -> Package:
     """Raises ValueError, TypeError, yaml.YAMLError or json_format.Error where that is no compiled pipeline."""
     documents = [document for document in yaml.safe_load_all(text) if document]
     if not all(isinstance(document, dict) for document in documents):

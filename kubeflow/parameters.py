@@ -7,15 +7,14 @@ node that one concerns gets it as a further input, and `applied` makes the node'
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from drumline.kubeflow.values import check_steps, with_thresholds
+from drumline.pipeline.config import Config
+from drumline.pipeline.create_pipeline import recipe
+from drumline.pipeline.eval_config import eval_config
+from drumline.pipeline.profiles import ModelProfile
 from tfx.proto import example_gen_pb2
 from tfx.types import standard_component_specs as keys
 from tfx.utils import json_utils, proto_utils
-
-from kubeflow.values import check_steps, with_thresholds
-from pipeline.config import Config
-from pipeline.create_pipeline import recipe
-from pipeline.evaluation import eval_config
-from pipeline.profiles import ModelProfile
 
 PROFILE = "cpu"
 
@@ -93,7 +92,7 @@ def attach(spec: dict[str, Any], models: dict[str, str], bars: int) -> None:
             definitions[name] = {"parameterType": type_}
 
 
-def applied(properties: dict[str, Any]) -> dict[str, Any]:
+def apply_parameters(properties: dict[str, Any]) -> dict[str, Any]:
     """The execution properties of a step, with the parameters of the run in place of what they stand for.
 
     Raises InputError for a value that no run could use.

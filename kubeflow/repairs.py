@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drumline.components.last_blessed_model import PUSHED_VERSION
+from drumline.components.midi_example_gen import MidiExampleGen
+from drumline.kubeflow.parameters import apply_parameters
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput, ParameterType, RuntimeArtifact
 from tfx.components.example_gen.driver import update_output_artifact
@@ -17,10 +20,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 from tfx.types import standard_component_specs as keys
 from tfx.utils import name_utils
 
-from components.last_blessed_model import PUSHED_VERSION
-from components.midi_example_gen import MidiExampleGen
-from drums.errors import InputError
-from kubeflow.parameters import applied
+from drumline.errors import InputError
 
 LOGS = "executor-logs"
 PAGE = "page"
@@ -108,7 +108,7 @@ def absent_baseline(step: Step) -> None:
 
 def parameters_of_the_run(step: Step) -> None:
     """TFX takes a parameter for a whole execution property; ours say less (see kubeflow.parameters)."""
-    step.set_properties(applied(step.properties))
+    step.set_properties(apply_parameters(step.properties))
 
 
 def example_gen_without_driver(step: Step) -> None:
@@ -143,15 +143,15 @@ def local_addresses(output_file: Path) -> None:
 
 def local(address: str) -> str:
     """Where the launcher keeps what lies at an address; other strings as they are."""
-    return _moved(address, LOCAL_FOLDERS)
+    return _translate(address, LOCAL_FOLDERS)
 
 
 def remote(path: str) -> str:
     """The address of what the launcher keeps at a path; other strings as they are."""
-    return _moved(path, {folder: scheme for scheme, folder in LOCAL_FOLDERS.items()})
+    return _translate(path, {folder: scheme for scheme, folder in LOCAL_FOLDERS.items()})
 
 
-def _moved(place: str, folders: Mapping[str, str]) -> str:
+def _translate(place: str, folders: Mapping[str, str]) -> str:
     for before, after in folders.items():
         if place.startswith(before):
             return after + place.removeprefix(before)

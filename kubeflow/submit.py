@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from drums.errors import InputError
-from kubeflow.kfp_connection import NoAnswerError
-from kubeflow.kfp_server import Asked, Server
-from kubeflow.lint import OBJECT_STORAGE
-from kubeflow.package import Package
+from drumline.kubeflow.kfp_connection import NoAnswerError
+from drumline.kubeflow.kfp_server import KubeflowClient, RunRequest
+from drumline.kubeflow.lint import OBJECT_STORAGE
+from drumline.kubeflow.package import Package
+
+from drumline.errors import InputError
 
 POLL = 5.0  # seconds from a look at the run to the next
 PATIENCE = 600.0  # seconds for which a server that was there may be silent
@@ -44,17 +45,17 @@ class Submission:
                 f"--pipeline-root {self.pipeline_root}: no object storage; it begins with minio://, s3:// or gs://"
             )
 
-    def start(self, server: Server, show: Callable[[str], None]) -> str:
+    def start(self, server: KubeflowClient, show: Callable[[str], None]) -> str:
         """The id of a run that begins now. Raises InputError."""
         name = f"{self.package.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-        run = server.start(name, self._uploaded(server, show))
+        run = server.start(name, self._upload(server, show))
         show(f"run: {server.link('runs', run)}")
         return run
 
-    def schedule(self, server: Server, cron: str, show: Callable[[str], None]) -> str:
+    def schedule(self, server: KubeflowClient, cron: str, show: Callable[[str], None]) -> str:
         """The id of a recurring run, named as the pipeline, in place of one of that name. Raises InputError."""
         six = six_fields(cron)
-        made, replaced = server.schedule(self.package.name, six, self._uploaded(server, show))
+        made, replaced = server.schedule(self.package.name, six, self._upload(server, show))
         second, minute, hour, day, month, weekday = six.split()
         show(
             f"'{six}': runs at second {second}, minute {minute}, hour {hour}, day {day}, month {month}, "
@@ -69,14 +70,14 @@ class Submission:
             )
         return made.recurring_run_id
 
-    def _uploaded(self, server: Server, show: Callable[[str], None]) -> Asked:
+    def _upload(self, server: KubeflowClient, show: Callable[[str], None]) -> RunRequest:
         server.check()
         pipeline = server.pipeline(self.package.name)
         version, uploaded = server.version(pipeline, self.package)
         show(f"pipeline {self.package.name}: {'uploaded as' if uploaded else 'is there as'} {self.package.version}")
         experiment = server.experiment(self.experiment)
         root = self.pipeline_root or self.package.spec.default_pipeline_root or None  # the server does not look there
-        return Asked(pipeline, version, experiment, self.values, root, self.service_account)
+        return RunRequest(pipeline, version, experiment, self.values, root, self.service_account)
 
 
 def six_fields(cron: str) -> str:
@@ -96,7 +97,9 @@ def six_fields(cron: str) -> str:
     return " ".join(fields)
 
 
-def wait(server: Server, run: str, nodes: list[str], show: Callable[[str], None], timeout: float | None = None) -> None:
+def wait(
+    server: KubeflowClient, run: str, nodes: list[str], show: Callable[[str], None], timeout: float | None = None
+) -> None:
     """Shows a line for each change of a node's state until the run ends.
 
     timeout: seconds.  Raises RunError where it does not succeed, and InputError where that cannot be known: after
@@ -151,7 +154,7 @@ def _took(task: Any) -> str:
     return f"{(task.end_time - task.start_time).total_seconds():.0f} s" if task.state == "SUCCEEDED" else ""
 
 
-def _end(server: Server, run: Any, nodes: list[str]) -> None:
+def _end(server: KubeflowClient, run: Any, nodes: list[str]) -> None:
     if run.state == "SUCCEEDED":
         return
     tasks = _tasks(run)

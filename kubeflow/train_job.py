@@ -1,6 +1,6 @@
 """The container command of a Trainer step whose training several machines share: a TrainJob of Kubeflow Trainer 2.
 
-    /drumline/run python -m kubeflow.train_job --nodes 2 --gpus 1 --cpu 8 --memory 32Gi --image IMAGE ARGUMENT...
+    python -m drumline.kubeflow.train_job --nodes 2 --gpus 1 --cpu 8 --memory 32Gi --image IMAGE ARGUMENT...
 
 ARGUMENTs are those of the step. Each worker of the job runs the step's usual command with them, but on the volume that
 all mount: the inputs are copied there, each worker has a folder there for its outputs, and those of the first, the
@@ -19,14 +19,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from drumline.kubeflow.parameters import STRATEGY
+from drumline.kubeflow.repairs import local
 from tfx.types.standard_component_specs import MODEL_KEY
 from tfx.utils import path_utils
 
-from drums.errors import InputError
-from kubeflow.parameters import STRATEGY
-from kubeflow.repairs import local
+from drumline.errors import InputError
 
-COMMAND = ["/drumline/run", "python", "-m", "kubeflow.entrypoint"]  # of a worker
+COMMAND = ["/drumline/run", "python", "-m", "drumline.kubeflow.entrypoint"]  # of a worker
 VOLUME = Path("/mnt/drumline")
 RUNTIME = "drumline"
 PORT = 2222
@@ -65,7 +65,7 @@ class Workers:
 def command(workers: Workers) -> list[str]:
     """The container command of a Trainer step that leaves its training to these workers."""
     options = [word for field in fields(Workers) for word in (f"--{field.name}", str(getattr(workers, field.name)))]
-    return ["/drumline/run", "python", "-m", "kubeflow.train_job", *options]
+    return ["/drumline/run", "python", "-m", "drumline.kubeflow.train_job", *options]
 
 
 class Shared:
@@ -172,7 +172,7 @@ def run(arguments: list[str]) -> None:
     """Has workers run the step that the command line describes. Raises InputError where the cluster refuses, or where
     the training fails.
     """
-    from kubeflow.train_job_api import TrainJobs
+    from drumline.kubeflow.train_job_api import TrainJobs
 
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for field in fields(Workers):

@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _KIND = {"group": "trainer.kubeflow.org", "version": "v1alpha1", "plural": "trainjobs"}
@@ -61,7 +61,7 @@ class TrainJobs:
     def _start(self, name: str, job: dict[str, Any]) -> None:
         for _ in range(self._tries):
             try:
-                self._patiently(lambda: self._api.create_namespaced_custom_object(**self._where, body=job))
+                self._retry(lambda: self._api.create_namespaced_custom_object(**self._where, body=job))
                 return
             except client.ApiException as error:
                 if error.status != 409:
@@ -76,7 +76,7 @@ class TrainJobs:
         said = ""
         while True:
             try:
-                job = self._patiently(lambda: self._api.get_namespaced_custom_object(**self._where, name=name))
+                job = self._retry(lambda: self._api.get_namespaced_custom_object(**self._where, name=name))
             except client.ApiException as error:
                 raise InputError(f"the TrainJob {name} cannot be seen any more: {_reason(error)}") from error
             true = {one["type"]: one for one in job.get("status", {}).get("conditions", ()) if one["status"] == "True"}
@@ -95,7 +95,7 @@ class TrainJobs:
 
     def _delete(self, name: str) -> None:
         try:
-            self._patiently(
+            self._retry(
                 lambda: self._api.delete_namespaced_custom_object(
                     **self._where, name=name, propagation_policy="Foreground"
                 )
@@ -104,7 +104,7 @@ class TrainJobs:
             if error.status != 404:
                 logging.getLogger("drumline").warning(f"the TrainJob {name} stays: {_reason(error)}")
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
+    def _retry(self, ask: Callable[[], Any]) -> Any:
         """The API's answer, though it may be away for a while. Raises ApiException for a refusal."""
         for _ in range(self._tries):
             try:

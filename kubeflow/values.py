@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from drums.errors import InputError
-from pipeline.config import Config
-from pipeline.profiles import LENGTHS, Gate
+from drumline.pipeline.config import Config
+from drumline.pipeline.profiles import LENGTHS, Gate
+
+from drumline.errors import InputError
 
 
 def check(values: Mapping[str, Any]) -> None:

@@ -18,6 +18,6 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_str)
 
 
-def dumped(documents: list[dict[str, Any]]) -> str:
+def dump_yaml(documents: list[dict[str, Any]]) -> str:
     """One YAML document each."""
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120)

@@ -4,11 +4,10 @@ Everywhere: combinations are int64 [B, steps], and what is returned is float32 [
 """
 
 import tensorflow as tf
-
-from drums.kit import STEPS_PER_BAR
-from models.decoding import continue_beat, decode
-from models.forecasters import Forecaster
-from models.vae import Vae
+from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.decoding import continue_beat, decode
+from drumline.models.forecasters import Forecaster
+from drumline.models.vae import Vae
 
 
 def share_right(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
@@ -20,7 +19,7 @@ def teacher_forced_accuracy(model: Forecaster | Vae, combinations: tf.Tensor) ->
 
     Of a forecaster only what follows the first bar counts, as in sampled accuracy and `repeat_bar`.
     """
-    first = counted_from(model)
+    first = first_counted_step(model)
     return share_right(model.teacher_forced(combinations)[:, first:], combinations[:, first:])
 
 
@@ -30,10 +29,10 @@ def sampled_accuracy(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Ten
     An autoencoder plays the whole window from z = mu. A forecaster continues the first bar, and only what
     follows counts.
     """
-    return share_right(reconstruction(model, combinations), combinations[:, counted_from(model) :])
+    return share_right(predict_greedily(model, combinations), combinations[:, first_counted_step(model) :])
 
 
-def reconstruction(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Tensor:
+def predict_greedily(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Tensor:
     """The steps that sampled accuracy counts, as played greedily. Returns int64 [B, steps counted]."""
     batch = tf.shape(combinations)[0]
     greedy, seed = tf.zeros([batch]), tf.zeros([batch, 2], tf.int64)
@@ -43,7 +42,7 @@ def reconstruction(model: Forecaster | Vae, combinations: tf.Tensor) -> tf.Tenso
     return continue_beat(model, primer, greedy, seed, model.steps - STEPS_PER_BAR)
 
 
-def counted_from(model: Forecaster | Vae) -> int:
+def first_counted_step(model: Forecaster | Vae) -> int:
     """The first step that counts."""
     return 0 if isinstance(model, Vae) else STEPS_PER_BAR
 
@@ -55,19 +54,19 @@ def majority_accuracy(combinations: tf.Tensor, majority: int) -> tf.Tensor:
 
 def repeat_bar_accuracy(combinations: tf.Tensor) -> tf.Tensor:
     """The true bar before, again; counted after the first bar."""
-    return share_right(repeated_bar(combinations), combinations[:, STEPS_PER_BAR:])
+    return share_right(repeat_previous_bar(combinations), combinations[:, STEPS_PER_BAR:])
 
 
 def repeat_bar_sampled_accuracy(combinations: tf.Tensor) -> tf.Tensor:
     """The first bar, over and over; counted after it."""
-    return share_right(repeated_first_bar(combinations), combinations[:, STEPS_PER_BAR:])
+    return share_right(repeat_first_bar(combinations), combinations[:, STEPS_PER_BAR:])
 
 
-def repeated_bar(combinations: tf.Tensor) -> tf.Tensor:
+def repeat_previous_bar(combinations: tf.Tensor) -> tf.Tensor:
     """For each step after the first bar the true one a bar before. Returns int64 [B, steps - 16]."""
     return combinations[:, :-STEPS_PER_BAR]
 
 
-def repeated_first_bar(combinations: tf.Tensor) -> tf.Tensor:
+def repeat_first_bar(combinations: tf.Tensor) -> tf.Tensor:
     """For each step after the first bar that of the first bar. Returns int64 [B, steps - 16]."""
     return tf.tile(combinations[:, :STEPS_PER_BAR], [1, combinations.shape[1] // STEPS_PER_BAR - 1])

@@ -5,10 +5,9 @@ So a run that goes on at step 1200 sees what an unbroken run sees there, and not
 
 import numpy as np
 import tensorflow as tf
-
-from drums.kit import DRUMS, STEPS_PER_BAR
-from models.encoding import combinations_of_velocities, hits_of_combinations
-from models.sizes import Training
+from drumline.drums.kit import DRUMS, STEPS_PER_BAR
+from drumline.models.encoding import combinations_of_velocities, hits_of_combinations
+from drumline.models.sizes import Training
 
 _ORDER, _CHANGE = 0, 1  # the seed's uses
 
@@ -23,20 +22,20 @@ def batches(windows: np.ndarray, training: Training, first_step: int = 0) -> tf.
         all_windows = tf.convert_to_tensor(windows, tf.uint16)
 
     def batch(step: tf.Tensor) -> tf.Tensor:
-        taken = tf.gather(all_windows, places(step, training, len(windows)))
-        return changed(tf.cast(taken, tf.int64), step, training)
+        taken = tf.gather(all_windows, draw_indices(step, training, len(windows)))
+        return augment(tf.cast(taken, tf.int64), step, training)
 
     steps = tf.data.Dataset.counter(first_step)
     return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def spread(windows: np.ndarray, count: int) -> tf.Tensor:
+def pick_evenly(windows: np.ndarray, count: int) -> tf.Tensor:
     """At most `count` windows, at equal distances: of many songs, as the windows of one lie together. int64."""
     chosen = np.linspace(0, len(windows) - 1, min(count, len(windows))).round().astype(int)
     return tf.constant(windows[chosen], tf.int64)
 
 
-def places(step: tf.Tensor, training: Training, count: int) -> tf.Tensor:
+def draw_indices(step: tf.Tensor, training: Training, count: int) -> tf.Tensor:
     """Which of `count` windows make up the batch of a step.
 
     Batches follow one another through passes, each a permutation of all windows, the seed's and the pass's own.
@@ -54,19 +53,19 @@ def places(step: tf.Tensor, training: Training, count: int) -> tf.Tensor:
     return tf.where(index // count == first, in_first, in_next)
 
 
-def changed(windows: tf.Tensor, step: tf.Tensor, training: Training) -> tf.Tensor:
+def augment(windows: tf.Tensor, step: tf.Tensor, training: Training) -> tf.Tensor:
     """The batch of a step with the recipe's augmentations. int64 [B, steps], as is what it returns."""
     for_mix, for_drop, for_permute, for_rotate = tf.unstack(tf.random.split(_seed(training, _CHANGE, step), 4))
     if training.mix_bars:
-        windows = with_bars_mixed(windows, training.mix_bars, for_mix)
+        windows = mix_bars(windows, training.mix_bars, for_mix)
     if training.drop_drums:
-        windows = with_drums_dropped(windows, training.drop_drums, for_drop)
+        windows = drop_drums(windows, training.drop_drums, for_drop)
     if training.permute_drums:
-        windows = with_drums_permuted(windows, training.permute_drums, for_permute)
-    return with_bars_rotated(windows, for_rotate) if training.rotate_bars else windows
+        windows = permute_drums(windows, training.permute_drums, for_permute)
+    return rotate_bars(windows, for_rotate) if training.rotate_bars else windows
 
 
-def with_bars_rotated(windows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def rotate_bars(windows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Each window from a random bar on; the bars before that come last. int64 [B, steps]."""
     bars = _in_bars(windows)
     count = bars.shape[1]
@@ -75,7 +74,7 @@ def with_bars_rotated(windows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.reshape(rotated, windows.shape)
 
 
-def with_drums_dropped(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
+def drop_drums(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     """A share of the windows without one of the nine drum classes, a random one, throughout. int64 [B, steps]."""
     for_drum, for_share = tf.unstack(tf.random.split(seed, 2))
     drum = tf.random.stateless_uniform([len(windows), 1], for_drum, maxval=len(DRUMS), dtype=tf.int64)
@@ -83,7 +82,7 @@ def with_drums_dropped(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.
     return tf.where(_chosen(len(windows), share, for_share), without, windows)
 
 
-def with_drums_permuted(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
+def permute_drums(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     """A share of the windows with the nine drum classes in another order, the same throughout. int64 [B, steps].
 
     No drummer plays so, but an autoencoder learns from it to read and write rhythms that its songs do not hold.
@@ -94,7 +93,7 @@ def with_drums_permuted(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf
     return tf.where(_chosen(len(windows), share, for_share), permuted, windows)
 
 
-def with_bars_mixed(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
+def mix_bars(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     """A share of the windows with every bar from a random window of the batch, its bar at that place. int64 [B, steps].
 
     Such a window has no theme to repeat: what it plays in a bar must come from that bar's own code.

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import tensorflow as tf
-
-from models.warmup import Signatures
+from drumline.models.warmup import Signatures
 
 # In a SavedModel, where TensorFlow Serving finds it with --enable_per_model_batching_parameters.
 PARAMETERS = "batching_params.pbtxt"

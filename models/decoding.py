@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-
-from drums.kit import DRUMS
-from models.encoding import combinations_of_velocities, hits_of_combinations
-from models.forecasters import Forecaster
-from models.latent import STEPS, uniform_noise
-from models.vae import Vae
+from drumline.drums.kit import DRUMS
+from drumline.models.encoding import combinations_of_velocities, hits_of_combinations
+from drumline.models.forecasters import Forecaster
+from drumline.models.latent import STEPS, uniform_noise
+from drumline.models.vae import Vae
 
 
 def draw_combination(logits: tf.Tensor, temperature: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:

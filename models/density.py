@@ -6,11 +6,10 @@ nothing. Ex-post density estimation (Ghosh et al. 2020, "From variational to det
 
 import numpy as np
 import tensorflow as tf
+from drumline.models.batches import pick_evenly
+from drumline.models.latent import LATENT, PLACE, normal_noise, uniform_noise
+from drumline.models.vae import Vae
 from sklearn.mixture import GaussianMixture
-
-from models.batches import spread
-from models.latent import LATENT, PLACE, normal_noise, uniform_noise
-from models.vae import Vae
 
 COMPONENTS = (1, 4, 16)
 _WINDOWS = 8192  # that are looked at: the codes of neighbouring windows differ little
@@ -43,12 +42,12 @@ class Density(tf.Module):
         return tf.gather(self.means, component) + offsets
 
 
-def fitted(model: Vae, train: np.ndarray, held_out: np.ndarray, seed: int = 0) -> Density:
+def fit_density(model: Vae, train: np.ndarray, held_out: np.ndarray, seed: int = 0) -> Density:
     """The mixture of as many components, of COMPONENTS, as make the codes of the held-out windows likeliest.
 
     train, held_out: combinations, integers [N, steps].
     """
-    codes, unseen = (_codes(model, spread(windows, _WINDOWS)) for windows in (train, held_out))
+    codes, unseen = (_codes(model, pick_evenly(windows, _WINDOWS)) for windows in (train, held_out))
     if len(codes) == 1:
         codes = np.repeat(codes, 2, axis=0)  # GaussianMixture asks for two
     counts = [count for count in COMPONENTS if count <= len(codes)]

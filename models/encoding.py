@@ -1,8 +1,7 @@
 """Hits and combinations inside TensorFlow graphs: `drums.kit`, for tensors."""
 
 import tensorflow as tf
-
-from drums.kit import DRUMS
+from drumline.drums.kit import DRUMS
 
 
 def combinations_of_velocities(velocities: tf.Tensor) -> tf.Tensor:
@@ -17,6 +16,6 @@ def hits_of_combinations(combinations: tf.Tensor, dtype: tf.DType = tf.float32) 
     return tf.cast(tf.bitwise.bitwise_and(bits, tf.constant(1, tf.int64)), dtype)
 
 
-def shifted(hits: tf.Tensor) -> tf.Tensor:
+def shift_right(hits: tf.Tensor) -> tf.Tensor:
     """The step before each step, silence before the first. hits: [B, steps, 9].  Returns the same shape."""
     return tf.pad(hits[:, :-1], [[0, 0], [1, 0], [0, 0]])

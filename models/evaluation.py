@@ -1,22 +1,21 @@
-"""What the `evaluate` signature tells of each window. Evaluator sums it over windows: see `components.window_metric`.
+"""The figures of each window that the `evaluate` signature returns; `drumline.models.tfma_metrics` sums them.
 
 Nothing depends on the other windows of a batch: Beam makes batches as it likes, of neighbouring windows of one song.
 """
 
 import tensorflow as tf
-
-from drums.kit import STEPS_PER_BAR
-from models.accuracy import repeated_bar, repeated_first_bar, share_right
-from models.decoding import continue_beat, decode
-from models.density import Density
-from models.forecasters import Forecaster
-from models.measures import histogram, nonsilent_steps, onsets, self_similarity
-from models.vae import Vae
+from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.accuracy import repeat_first_bar, repeat_previous_bar, share_right
+from drumline.models.decoding import continue_beat, decode
+from drumline.models.density import Density
+from drumline.models.forecasters import Forecaster
+from drumline.models.measures import histogram, nonsilent_steps, onsets, self_similarity
+from drumline.models.vae import Vae
 
 Evaluation = dict[str, tf.Tensor]  # by name, float32 [B, ...]
 
 
-def evaluation(
+def evaluate_windows(
     model: Forecaster | Vae,
     combinations: tf.Tensor,
     *,
@@ -94,9 +93,9 @@ def _of_baselines(combinations: tf.Tensor, majority: int) -> Evaluation:
     followed = combinations[:, STEPS_PER_BAR:]
     return {
         **_agreement("majority", tf.fill(tf.shape(combinations), tf.constant(majority, tf.int64)), combinations),
-        **_agreement("repeat_bar", repeated_bar(combinations), followed),
-        **_agreement("repeat_bar_sampled", repeated_first_bar(combinations), followed),
-        "repeat_bar_sampled_onsets": onsets(repeated_first_bar(combinations), followed),
+        **_agreement("repeat_bar", repeat_previous_bar(combinations), followed),
+        **_agreement("repeat_bar_sampled", repeat_first_bar(combinations), followed),
+        "repeat_bar_sampled_onsets": onsets(repeat_first_bar(combinations), followed),
     }
 
 

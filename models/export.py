@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-
-from drums.kit import DRUMS
-from models import accuracy, batching_parameters, warmup
-from models.decoding import continue_beat, decode
-from models.density import Density
-from models.encoding import hits_of_combinations
-from models.evaluation import evaluation
-from models.forecasters import Forecaster
-from models.latent import slerp
-from models.vae import Vae
+from drumline.drums.kit import DRUMS
+from drumline.models import accuracy, batching_parameters, warmup
+from drumline.models.decoding import continue_beat, decode
+from drumline.models.density import Density
+from drumline.models.encoding import hits_of_combinations
+from drumline.models.evaluation import evaluate_windows
+from drumline.models.forecasters import Forecaster
+from drumline.models.latent import slerp
+from drumline.models.vae import Vae
 
 Encode = Callable[[tf.Tensor], tf.Tensor]  # velocities int64 [B, steps, 9] -> combinations int64 [B, steps]
 
@@ -71,7 +70,7 @@ def _vae_signatures(model: Vae, encode: Encode, density: Density) -> dict[str, t
 
     @tf.function(input_signature=[window("velocities")])
     def reconstruct(velocities):
-        return {"hits": hits_of_combinations(accuracy.reconstruction(model, encode(velocities)), tf.int64)}
+        return {"hits": hits_of_combinations(accuracy.predict_greedily(model, encode(velocities)), tf.int64)}
 
     @tf.function(input_signature=[window("velocities")])
     def encoded(velocities):
@@ -144,6 +143,6 @@ def _evaluate(
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluate(examples):
         combinations = encode(tf.io.parse_example(examples, feature)["velocities"])
-        return evaluation(model, combinations, majority=majority, other_z=other_z, density=density)
+        return evaluate_windows(model, combinations, majority=majority, other_z=other_z, density=density)
 
     return evaluate

@@ -4,12 +4,11 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-
-from drums.kit import DRUMS, STEPS_PER_BAR
-from models.encoding import combinations_of_velocities, hits_of_combinations
-from models.losses import bernoulli_log_likelihood
-from models.recurrent import LstmStack, States
-from models.sizes import ConvSizes, LstmSizes
+from drumline.drums.kit import DRUMS, STEPS_PER_BAR
+from drumline.models.encoding import combinations_of_velocities, hits_of_combinations
+from drumline.models.losses import bernoulli_log_likelihood
+from drumline.models.recurrent import LstmStack, States
+from drumline.models.sizes import ConvSizes, LstmSizes
 
 State = Any  # what a forecaster remembers of the steps before: a tensor or a list of tensors, batch first
 
@@ -60,7 +59,7 @@ class LstmForecaster(Forecaster):
     def call(self, combinations: tf.Tensor, training: bool = False) -> tf.Tensor:
         """combinations: int64 [B, steps].  Returns logits [B, steps, 9], each from the steps before it."""
         hits = hits_of_combinations(combinations, self.compute_dtype)
-        outputs, _ = self._heard(hits[:, :-1], self.stack.zero_states(tf.shape(hits)[0]), training)
+        outputs, _ = self._run_stack(hits[:, :-1], self.stack.zero_states(tf.shape(hits)[0]), training)
         return self.dense(outputs)
 
     def initial_state(self, batch: tf.Tensor) -> State:
@@ -75,10 +74,10 @@ class LstmForecaster(Forecaster):
     def prime(self, hits: tf.Tensor) -> tuple[tf.Tensor, State]:
         hits = tf.cast(hits, self.compute_dtype)
         states, silence = self.initial_state(tf.shape(hits)[0])
-        outputs, states = self._heard(hits, states)
+        outputs, states = self._run_stack(hits, states)
         return self.dense(outputs[:, -1]), (states, tf.concat([silence, hits], axis=1)[:, -self.recent :])
 
-    def _heard(self, hits: tf.Tensor, states: States, training: bool = False) -> tuple[tf.Tensor, States]:
+    def _run_stack(self, hits: tf.Tensor, states: States, training: bool = False) -> tuple[tf.Tensor, States]:
         """The stack over silence, which comes before the first step, and then `hits`, [B, t, 9]."""
         padded = tf.pad(hits, [[0, 0], [self.recent, 0], [0, 0]])
         return self.stack(self._inputs(padded), states, training=training)

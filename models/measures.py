@@ -4,9 +4,8 @@ Everywhere: combinations are int64 [B, steps], and what is returned is float32, 
 """
 
 import tensorflow as tf
-
-from drums.kit import COMBINATIONS, SILENCE, STEPS_PER_BAR
-from models.encoding import hits_of_combinations
+from drumline.drums.kit import COMBINATIONS, SILENCE, STEPS_PER_BAR
+from drumline.models.encoding import hits_of_combinations
 
 
 def nonsilent_steps(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+from drumline.models.sizes import Training
 
-from drums.errors import InputError
-from models.sizes import Training
+from drumline.errors import InputError
 
 Epoch = dict[str, float]  # `epoch` and `step`, both from 1, `minutes` of training so far, then what was measured
 

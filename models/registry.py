@@ -4,11 +4,10 @@ from dataclasses import asdict
 
 import keras
 import tensorflow as tf
-
-from drums.kit import STEPS_PER_BAR
-from models.forecasters import ConvForecaster, Forecaster, LstmForecaster
-from models.sizes import ConvSizes, LstmSizes, VaeSizes
-from models.vae import Vae
+from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.forecasters import ConvForecaster, Forecaster, LstmForecaster
+from drumline.models.sizes import ConvSizes, LstmSizes, VaeSizes
+from drumline.models.vae import Vae
 
 SIZES = {"lstm": LstmSizes, "conv": ConvSizes, "flat_vae": VaeSizes, "hierarchical_vae": VaeSizes}
 MODELS = tuple(SIZES)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-
-from models.sizes import ConvSizes, LstmSizes, Training
+from drumline.models.sizes import ConvSizes, LstmSizes, Training
 
 # What the paper searched, of the simple models only. It does not give the values: these lie around what it found.
 BOXES = {
@@ -56,7 +55,7 @@ def points(model: str, sizes: LstmSizes | ConvSizes, seed: int) -> list[Values]:
     return [first, *(others[index] for index in np.random.default_rng(seed).permutation(len(others)))]
 
 
-def resized(sizes: LstmSizes | ConvSizes, values: Mapping[str, int | str]) -> LstmSizes | ConvSizes:
+def resize(sizes: LstmSizes | ConvSizes, values: Mapping[str, int | str]) -> LstmSizes | ConvSizes:
     """`sizes` with other values. A convolution's history grows to the next one that its kernel and pool divide."""
     if isinstance(sizes, ConvSizes):
         kernel, pool = values.get("kernel", sizes.kernel), values.get("pool", sizes.pool)
@@ -65,12 +64,12 @@ def resized(sizes: LstmSizes | ConvSizes, values: Mapping[str, int | str]) -> Ls
     return replace(sizes, **values)
 
 
-def searched(sizes: LstmSizes | ConvSizes, folder: str) -> LstmSizes | ConvSizes:
+def read_search_result(sizes: LstmSizes | ConvSizes, folder: str) -> LstmSizes | ConvSizes:
     """`sizes` with what a search chose: the values in the one file of the folder of TFX's best_hyperparameters."""
     (path,) = Path(folder).iterdir()
-    return resized(sizes, json.loads(path.read_text())["values"])
+    return resize(sizes, json.loads(path.read_text())["values"])
 
 
-def shown(values: Mapping[str, int | str]) -> str:
+def describe_values(values: Mapping[str, int | str]) -> str:
     """Such as `filters 32, kernel 8, pool 2`."""
     return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -11,14 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from drumline.models.accuracy import sampled_accuracy, teacher_forced_accuracy
+from drumline.models.batches import batches, pick_evenly
+from drumline.models.forecasters import Forecaster
+from drumline.models.progress import Progress
+from drumline.models.sizes import Training
+from drumline.models.vae import Vae
 
-from drums.errors import InputError
-from models.accuracy import sampled_accuracy, teacher_forced_accuracy
-from models.batches import batches, spread
-from models.forecasters import Forecaster
-from models.progress import Progress
-from models.sizes import Training
-from models.vae import Vae
+from drumline.errors import InputError
 
 SAMPLED_WINDOWS = 256  # held-out windows that an epoch's sampled accuracy looks at
 _NOISE = 2  # the seed's use; `models.batches` has others
@@ -145,9 +145,9 @@ class Trainee(keras.Model):
         recipe, step = self.recipe, tf.cast(self.optimizer.iterations.value, tf.float32)
         beta, own_steps = None, recipe.own_steps
         if recipe.beta_steps and isinstance(self.network, Vae):
-            beta = self.network.sizes.beta * risen(step, recipe.beta_steps)
+            beta = self.network.sizes.beta * linear_ramp(step, recipe.beta_steps)
         if recipe.own_steps and recipe.own_steps_ramp:
-            own_steps *= risen(step, recipe.own_steps_ramp)
+            own_steps *= linear_ramp(step, recipe.own_steps_ramp)
         return {"beta": beta, "own_steps": own_steps}
 
     def _updated(self, outcome: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -161,7 +161,7 @@ class Trainee(keras.Model):
         return results
 
 
-def risen(step: tf.Tensor, steps: int) -> tf.Tensor:
+def linear_ramp(step: tf.Tensor, steps: int) -> tf.Tensor:
     """From 0 at step 0 in a straight line to 1 at `steps`, and no further."""
     return tf.minimum(step / steps, 1.0)
 
@@ -227,7 +227,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         super().__init__()
         self.progress, self.report = progress, report
         network = progress.trainee.network
-        self.windows = spread(held_out, SAMPLED_WINDOWS)
+        self.windows = pick_evenly(held_out, SAMPLED_WINDOWS)
         self.accuracy = tf.function(lambda windows: tf.reduce_mean(sampled_accuracy(network, windows)))
         before = progress.epochs[-1]["minutes"] if progress.epochs else 0.0
         self.started = time.monotonic() - 60 * before

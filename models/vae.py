@@ -3,12 +3,11 @@
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
-
-from drums.kit import COMBINATIONS, DRUMS, STEPS_PER_BAR
-from models.encoding import hits_of_combinations, shifted
-from models.losses import categorical_log_likelihood, elbo_loss
-from models.recurrent import BidirectionalStack, InitialStates, LstmStack, States
-from models.sizes import VaeSizes
+from drumline.drums.kit import COMBINATIONS, DRUMS, STEPS_PER_BAR
+from drumline.models.encoding import hits_of_combinations, shift_right
+from drumline.models.losses import categorical_log_likelihood, elbo_loss
+from drumline.models.recurrent import BidirectionalStack, InitialStates, LstmStack, States
+from drumline.models.sizes import VaeSizes
 
 tfd = tfp.distributions
 Seed = tf.Tensor | tuple[int, int]
@@ -155,11 +154,13 @@ class Vae(keras.Model):
         embeddings = self.embeddings(z, training)
         heard = hits_of_combinations(combinations, self.compute_dtype)
         if training:
-            heard = self.heard(heard, embeddings, for_heard, own_steps)
-        logits = self.decoder(embeddings, shifted(heard), training=training)
+            heard = self.decoder_inputs(heard, embeddings, for_heard, own_steps)
+        logits = self.decoder(embeddings, shift_right(heard), training=training)
         return tf.cast(logits, tf.float32), tfd.kl_divergence(posterior, self.prior())
 
-    def heard(self, hits: tf.Tensor, embeddings: tf.Tensor, seed: Seed, own_steps: tf.Tensor | float) -> tf.Tensor:
+    def decoder_inputs(
+        self, hits: tf.Tensor, embeddings: tf.Tensor, seed: Seed, own_steps: tf.Tensor | float
+    ) -> tf.Tensor:
         """What the decoder hears of the steps while it trains: some blanked, some its own.
 
         A share `own_steps` of the steps, 0 to 1, is replaced by what the decoder itself would play after the true
@@ -171,7 +172,7 @@ class Vae(keras.Model):
         own_steps = tf.cast(own_steps, tf.float32)  # Keras casts what `call` gets to the compute dtype
 
         def mixed() -> tf.Tensor:
-            logits = tf.cast(self.decoder(embeddings, shifted(hits)), tf.float32)
+            logits = tf.cast(self.decoder(embeddings, shift_right(hits)), tf.float32)
             played = tf.argmax(logits + gumbel_noise(for_play, tf.shape(logits)), axis=-1)
             own = tf.random.stateless_uniform(shape, for_own) < own_steps
             return tf.where(own[..., None], tf.stop_gradient(hits_of_combinations(played, hits.dtype)), hits)
@@ -203,7 +204,7 @@ class Vae(keras.Model):
 
         z: float [B, Z]; combinations: int64 [B, steps].  Returns float32 [B, steps, 512].
         """
-        previous = shifted(hits_of_combinations(combinations, self.compute_dtype))
+        previous = shift_right(hits_of_combinations(combinations, self.compute_dtype))
         return tf.cast(self.decoder(self.embeddings(z), previous), tf.float32)
 
     def outcome(

@@ -1,8 +1,8 @@
-"""The runner that `tfx pipeline create --engine beam` takes; configured by DRUMLINE_* (pipeline/config.py)."""
+"""The runner file for `tfx pipeline create --engine beam`; configured by DRUMLINE_* (pipeline/config.py)."""
 
-from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
-
-from pipeline.running import run_from_environment
+from drumline.pipeline.run_pipeline import run_from_environment
 
 if __name__ == "__main__":
+    from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+
     run_from_environment(BeamDagRunner)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from drums.errors import InputError
-from models.search import BOXES
-from pipeline.profiles import LENGTHS, ModelProfile, profile_of
+from drumline.models.search import BOXES
+from drumline.pipeline.profiles import LENGTHS, ModelProfile, profile_of
 
-RUNS = Path(__file__).parent.parent / "runs"
+from drumline.errors import InputError
+from drumline.folders import RUNS
+
 BEAM_RUNNERS = ("direct", "flink")
 
 

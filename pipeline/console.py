@@ -9,14 +9,14 @@ from pathlib import Path
 from unittest import mock
 
 import absl.logging
+from drumline.results import evaluation as gate
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from tfx.orchestration.portable import launcher
 from tfx.types.standard_component_specs import EVALUATION_KEY
 
-from components import gate
-from drums.errors import InputError
-from pipeline.redirection import opened, redirected
+from drumline.errors import InputError
+from drumline.log_files import open_log, redirect
 
 
 class NodeError(RuntimeError):
@@ -30,7 +30,7 @@ def node_lines(log: Path) -> Iterator[None]:
     Whatever TFX, Beam and TensorFlow write, to standard output or error or by logging, goes to the file `log`.
     Raises NodeError where a node fails, and InputError where the log cannot be written.
     """
-    with opened(log) as log_file, redirected(log_file, 1, 2) as (terminal, _):
+    with open_log(log) as log_file, redirect(log_file, 1, 2) as (terminal, _):
         console = Console(file=terminal, highlight=False, soft_wrap=True)
         failures: list[NodeError] = []
         with _logging_to(log_file, console), _launch_with_lines(console, failures, log):

@@ -4,20 +4,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from drumline.components.last_blessed_model import LastBlessedModel, PushedFingerprint
+from drumline.components.latest_spans import LatestSpans
+from drumline.components.midi_example_gen import CorpusFingerprint, MidiExampleGen
+from drumline.components.report import Report
+from drumline.components.strict_example_validator import StrictExampleValidator
+from drumline.models import preprocessing
+from drumline.models import tfma_slices as slices
+from drumline.models import trainer as training
+from drumline.models import tuner as tuning
+from drumline.models.search import BOXES
+from drumline.pipeline import infra_validation as infra
+from drumline.pipeline.config import Config
+from drumline.pipeline.eval_config import eval_config
+from drumline.pipeline.profiles import ModelProfile
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
-
-from components import preprocessing, slices, training, tuning
-from components.last_blessed_model import LastBlessedModel, PushedFingerprint
-from components.latest_spans import LatestSpans
-from components.midi_example_gen import CorpusFingerprint, MidiExampleGen
-from components.report import Report
-from components.strict_example_validator import StrictExampleValidator
-from models.search import BOXES
-from pipeline import infra
-from pipeline.config import Config
-from pipeline.evaluation import eval_config
-from pipeline.profiles import ModelProfile
 
 SCHEMA = Path(__file__).parent.parent / "schema"
 SCHEMA_IN_IMAGE = Path("/drumline/schema")

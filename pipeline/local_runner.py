@@ -1,8 +1,8 @@
-"""The runner that `tfx pipeline create --engine local` takes; configured by DRUMLINE_* (pipeline/config.py)."""
+"""The runner file for `tfx pipeline create --engine local`; configured by DRUMLINE_* (pipeline/config.py)."""
 
-from tfx import v1 as tfx
-
-from pipeline.running import run_from_environment
+from drumline.pipeline.run_pipeline import run_from_environment
 
 if __name__ == "__main__":
-    run_from_environment(tfx.orchestration.LocalDagRunner)
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+    run_from_environment(LocalDagRunner)

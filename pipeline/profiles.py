@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from drums.errors import InputError
-from models.search import Search
-from models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
+from drumline.models.search import Search
+from drumline.models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
+
+from drumline.errors import InputError
 
 LENGTHS = (2, 16)  # bars of a window
 

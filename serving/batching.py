@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
-
-from serving.refusal import RefusalError, invalid
+from drumline.serving.request_error import RequestError, invalid_argument
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -47,7 +46,7 @@ class _Task:
             return False
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self.future.set_exception(
-                RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed in the queue")
+                RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed in the queue")
             )
             return False
         return True
@@ -77,18 +76,20 @@ class Batcher:
         tasks = [_Task(part, deadline) for part in _parts(inputs, self._limits.rows)]
         if len(tasks) > self._limits.queue:
             most = self._limits.rows * self._limits.queue
-            raise invalid(f"Task size {sum(task.rows for task in tasks)} is larger than the maximum of {most} rows")
+            raise invalid_argument(
+                f"Task size {sum(task.rows for task in tasks)} is larger than the maximum of {most} rows"
+            )
         with self._changed:
             if self._closed:
-                raise RefusalError(grpc.StatusCode.UNAVAILABLE, "the model is being unloaded")
+                raise RequestError(grpc.StatusCode.UNAVAILABLE, "the model is being unloaded")
             if len(self._waiting) + len(tasks) > self._limits.queue:
-                raise RefusalError(
+                raise RequestError(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
                     "The batch scheduling queue to which this task was submitted is full",
                 )
             self._waiting.extend(tasks)
             self._changed.notify()
-        return _joined([task.future for task in tasks])
+        return _join([task.future for task in tasks])
 
     def close(self) -> None:
         """Answers what waits, and ends."""
@@ -152,7 +153,7 @@ def _parts(inputs: Tensors, rows: int) -> list[Tensors]:
     return [{name: value[start : start + rows] for name, value in inputs.items()} for start in starts]
 
 
-def _joined(parts: list[Future]) -> Future:
+def _join(parts: list[Future]) -> Future:
     """The outputs of all parts, one after the other; cancelling it cancels them."""
     if len(parts) == 1:
         return parts[0]

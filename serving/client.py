@@ -13,13 +13,20 @@ from typing import Any, Self
 
 import grpc
 import numpy as np
-
-from serving.asking import OPTIONS, Asked, Tls, checked, outputs_of, signatures_of, states_of
+from drumline.serving.client_requests import (
+    OPTIONS,
+    ClientTls,
+    ModelRequests,
+    outputs_of,
+    parse_address,
+    signatures_of,
+    states_of,
+)
 
 DEADLINE = 60.0  # seconds
 
 
-class Model(Asked):
+class Model(ModelRequests):
     """A model behind a server: a Player, as models/chaining.py takes it. All methods raise ServingError."""
 
     def call(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
@@ -27,48 +34,48 @@ class Model(Asked):
 
         Raises TypeError where a type cannot become the signature's without loss, as float int64.
         """
-        with self._explained():
+        with self._explain_error():
             return outputs_of(self._predict(signature, inputs))
 
     @functools.cached_property
     def signatures(self) -> frozenset[str]:
         """The names of its signatures."""
-        with self._explained():
+        with self._explain_error():
             return signatures_of(self._metadata())
 
     def states(self) -> dict[int, str]:
         """START, LOADING, AVAILABLE, UNLOADING or END by version."""
-        with self._explained():
+        with self._explain_error():
             return states_of(self._status())
 
     def pinned(self) -> "Model":
         """The same model at the version that answers now, for calls that belong together."""
-        with self._explained():
-            return self._pinned(self._metadata())
+        with self._explain_error():
+            return self._pin_version(self._metadata())
 
 
-class AsyncModel(Asked):
+class AsyncModel(ModelRequests):
     """As Model, its methods awaited."""
 
     async def call(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
         """As Model.call."""
-        with self._explained():
+        with self._explain_error():
             return outputs_of(await self._predict(signature, inputs))
 
     async def signatures(self) -> frozenset[str]:
         """As Model.signatures."""
-        with self._explained():
+        with self._explain_error():
             return signatures_of(await self._metadata())
 
     async def states(self) -> dict[int, str]:
         """As Model.states."""
-        with self._explained():
+        with self._explain_error():
             return states_of(await self._status())
 
     async def pinned(self) -> "AsyncModel":
         """As Model.pinned."""
-        with self._explained():
-            return self._pinned(await self._metadata())
+        with self._explain_error():
+            return self._pin_version(await self._metadata())
 
 
 class Client:
@@ -78,8 +85,8 @@ class Client:
     Raises InputError for another address, or files that cannot be read.
     """
 
-    def __init__(self, address: str, *, tls: Tls | None = None, deadline: float = DEADLINE):
-        self.address, self.deadline = checked(address), deadline
+    def __init__(self, address: str, *, tls: ClientTls | None = None, deadline: float = DEADLINE):
+        self.address, self.deadline = parse_address(address), deadline
         if tls:
             self._channel = grpc.secure_channel(address, tls.credentials(), OPTIONS)
         else:
@@ -106,8 +113,8 @@ class Client:
 class AsyncClient:
     """As Client; make it where asyncio's loop runs."""
 
-    def __init__(self, address: str, *, tls: Tls | None = None, deadline: float = DEADLINE):
-        self.address, self.deadline = checked(address), deadline
+    def __init__(self, address: str, *, tls: ClientTls | None = None, deadline: float = DEADLINE):
+        self.address, self.deadline = parse_address(address), deadline
         if tls:
             self._channel = grpc.aio.secure_channel(address, tls.credentials(), OPTIONS)
         else:

@@ -2,7 +2,7 @@
 
 import grpc
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 
 class ServingError(InputError):
@@ -46,7 +46,7 @@ _TYPES = {error.code: error for error in ServingError.__subclasses__()} | {
 }
 _SENTENCES = {
     UnreachableError: "{address}: no server answers there, or it speaks TLS and does not trust this client; "
-    "`./run drums serve` starts one on this machine ({said})",
+    "`./run drumline serve` starts one on this machine ({said})",
     UnknownModelError: "{address}: the server has no model {model} ({said}); "
     "name another one by --model and --bars, or push it",
     DeadlineError: "{address}: {model} did not answer in time; ask for less at once, or try again later",

@@ -8,6 +8,11 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
+from drumline.serving import checks, logs
+from drumline.serving.data_plane import predict
+from drumline.serving.metrics import Metrics
+from drumline.serving.model_manager import ModelManager
+from drumline.serving.request_error import RequestError, invalid_argument
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -16,12 +21,6 @@ from tensorflow_serving.apis import (
     predict_pb2,
     prediction_service_pb2_grpc,
 )
-
-from serving import checks, logs
-from serving.metrics import Metrics
-from serving.prediction import predict
-from serving.refusal import RefusalError, invalid
-from serving.served import Served
 
 # Written for an older protobuf, these modules fail on their last lines, but leave the services' descriptions where
 # gRPC's reflection finds them.
@@ -37,23 +36,26 @@ METADATA = "signature_def"
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """largest: bytes of one decoded tensor."""
 
-    def __init__(self, served: Served, metrics: Metrics, largest: int):
-        self._served, self._metrics, self._largest = served, metrics, largest
+    def __init__(self, served: ModelManager, metrics: Metrics, largest: int):
+        self._manager, self._metrics, self._largest = served, metrics, largest
 
     def Predict(self, request, context):
         return self._answer("Predict", request, context, self._predict)
 
     def GetModelMetadata(self, request, context):
-        return self._answer("GetModelMetadata", request, context, lambda request, _: metadata(self._served, request))
+        return self._answer("GetModelMetadata", request, context, lambda request, _: metadata(self._manager, request))
 
     def Classify(self, request, context):
         return self._answer(
-            "Classify", request, context, lambda request, _: refuse_examples(self._served, request, "classification")
+            "Classify",
+            request,
+            context,
+            lambda request, _: refuse_examples(self._manager, request, "classification"),
         )
 
     def Regress(self, request, context):
         return self._answer(
-            "Regress", request, context, lambda request, _: refuse_examples(self._served, request, "regression")
+            "Regress", request, context, lambda request, _: refuse_examples(self._manager, request, "regression")
         )
 
     def MultiInference(self, request, context):
@@ -62,9 +64,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def _predict(self, request: predict_pb2.PredictRequest, context) -> predict_pb2.PredictResponse:
         left = context.time_remaining()
         prediction = predict(
-            self._served,
+            self._manager,
             request.model_spec,
-            lambda signature: checks.decoded(signature, request.inputs, self._largest),
+            lambda signature: checks.decode_inputs(signature, request.inputs, self._largest),
             outputs=request.output_filter,
             deadline=None if left is None else time.monotonic() + left,
         )
@@ -74,7 +76,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         except CancelledError as error:  # Whoever asked has gone, or has waited long enough.
             late = left is not None and context.time_remaining() <= 0
             code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
-            raise RefusalError(code, "nobody waits for the answer") from error
+            raise RequestError(code, "nobody waits for the answer") from error
         response = predict_pb2.PredictResponse()
         for name, value in prediction.arrays(found).items():
             response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
@@ -83,37 +85,37 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     def _answer(self, api: str, request, context, work: Callable[[Any, grpc.ServicerContext], Any]):
-        model = self._served.known(request.model_spec.name)
+        model = self._manager.known(request.model_spec.name)
         with refusals(context), self._metrics.request(model, api, "GRPC"):
             if not request.HasField("model_spec"):
-                raise invalid("Missing ModelSpec")
+                raise invalid_argument("Missing ModelSpec")
             return work(request, context)
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, served: Served):
-        self._served = served
+    def __init__(self, served: ModelManager):
+        self._manager = served
 
     def GetModelStatus(self, request, context):
         with refusals(context):
-            return status(self._served, request)
+            return status(self._manager, request)
 
     def HandleReloadConfigRequest(self, request, context):
         with refusals(context):
-            self._served.reload(request.config)
+            self._manager.reload(request.config)
             logs.event("reloaded", models=[model.name for model in request.config.model_config_list.config])
             return model_management_pb2.ReloadConfigResponse()
 
 
 def metadata(
-    served: Served, request: get_model_metadata_pb2.GetModelMetadataRequest
+    served: ModelManager, request: get_model_metadata_pb2.GetModelMetadataRequest
 ) -> get_model_metadata_pb2.GetModelMetadataResponse:
     """The signatures of a version. Raises RefusalError."""
     if not request.metadata_field:
-        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
     for field in request.metadata_field:
         if field != METADATA:
-            raise invalid(f"Metadata field {field} is not supported")
+            raise invalid_argument(f"Metadata field {field} is not supported")
     version = served.acquire(request.model_spec)
     try:
         signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=version.loaded.definitions)
@@ -126,11 +128,11 @@ def metadata(
 
 
 def status(
-    served: Served, request: get_model_status_pb2.GetModelStatusRequest
+    served: ModelManager, request: get_model_status_pb2.GetModelStatusRequest
 ) -> get_model_status_pb2.GetModelStatusResponse:
     """The state of each version. Raises RefusalError."""
     if not request.HasField("model_spec"):
-        raise invalid("Missing ModelSpec")
+        raise invalid_argument("Missing ModelSpec")
     response = get_model_status_pb2.GetModelStatusResponse()
     for version in served.status(request.model_spec):
         found = response.model_version_status.add(version=version.number, state=version.state)
@@ -140,7 +142,7 @@ def status(
     return response
 
 
-def refuse_examples(served: Served, request, kind: str):
+def refuse_examples(served: ModelManager, request, kind: str):
     """Raises RefusalError: no signature of ours takes tf.Examples by Classify or Regress."""
     version = served.acquire(request.model_spec)
     try:
@@ -149,9 +151,9 @@ def refuse_examples(served: Served, request, kind: str):
     finally:
         served.versions(request.model_spec).release(version)
     if signature is None:
-        raise invalid(f"No signature was found with the name: {name}")
+        raise invalid_argument(f"No signature was found with the name: {name}")
     method = "classify" if kind == "classification" else "regress"
-    raise invalid(
+    raise invalid_argument(
         f"Expected {kind} signature method_name to be tensorflow/serving/{method}. Was: {signature.method_name}"
     )
 
@@ -161,7 +163,7 @@ def refusals(context: grpc.ServicerContext):
     """Tells the caller of a RefusalError; of an error of ours only that there was one."""
     try:
         yield
-    except RefusalError as refusal:
+    except RequestError as refusal:
         context.abort(refusal.code, str(refusal))
     except Exception as error:
         logs.problem("request failed", why=f"{type(error).__name__}: {error}")

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from drumline.serving import checks
+from drumline.serving.request_error import invalid_argument
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
-
-from serving import checks
-from serving.refusal import invalid
 
 _BYTES = "_bytes"  # a name with this ending has its strings in base64
 _DIGITS = 309  # of the largest double
@@ -29,15 +28,15 @@ class JsonRequest:
         try:
             document = json.loads(body, object_hook=_unwrapped, parse_int=_integer, parse_float=_float)
         except (ValueError, RecursionError) as error:
-            raise invalid(f"JSON Parse error: {error}") from error
+            raise invalid_argument(f"JSON Parse error: {error}") from error
         if not isinstance(document, dict):
-            raise invalid("JSON Value: Is not object")
+            raise invalid_argument("JSON Value: Is not object")
         self.signature = document.get("signature_name", "")
         if not isinstance(self.signature, str) or not self.signature.isprintable():
-            raise invalid("JSON Value: not formatted correctly. 'signature_name' key must be a string value.")
+            raise invalid_argument("JSON Value: not formatted correctly. 'signature_name' key must be a string value.")
         forms = [key for key in ("instances", "inputs") if key in document]
         if len(forms) != 1:
-            raise invalid("Missing 'inputs' or 'instances' key" if not forms else _BOTH)
+            raise invalid_argument("Missing 'inputs' or 'instances' key" if not forms else _BOTH)
         (self._form,) = forms
         self._given = document[self._form]
 
@@ -54,19 +53,19 @@ class JsonRequest:
             return {"outputs": values if len(values) > 1 else next(iter(values.values()))}
         lengths = {value.shape[:1] for value in outputs.values()}
         if len(lengths) != 1 or () in lengths:
-            raise invalid("the outputs of this signature have no rows; ask by 'inputs' instead of 'instances'")
+            raise invalid_argument("the outputs of this signature have no rows; ask by 'inputs' instead of 'instances'")
         rows = zip(*values.values(), strict=True)
         return {"predictions": [dict(zip(values, row, strict=True)) if len(values) > 1 else row[0] for row in rows]}
 
     def _rows(self, signature: SignatureDef) -> dict[str, list]:
         rows = self._given
         if not isinstance(rows, list) or not rows:
-            raise invalid("Expecting 'instances' to be a list/array with values")
+            raise invalid_argument("Expecting 'instances' to be a list/array with values")
         if not isinstance(rows[0], dict):
             return {_only_input(signature, "instances"): rows}
         for place, row in enumerate(rows):
             if not isinstance(row, dict) or row.keys() != set(signature.inputs):
-                raise invalid(
+                raise invalid_argument(
                     f"Failed to process element: {place} of 'instances' list. "
                     f"JSON object keys must be equal to: {','.join(sorted(signature.inputs))}"
                 )
@@ -90,7 +89,7 @@ def _unwrapped(found: dict[str, Any]) -> Any:
 
 def _only_input(signature: SignatureDef, form: str) -> str:
     if len(signature.inputs) != 1:
-        raise invalid(f"{form} is a plain list, but expecting objects as multiple input tensors are required")
+        raise invalid_argument(f"{form} is a plain list, but expecting objects as multiple input tensors are required")
     return next(iter(signature.inputs))
 
 
@@ -99,10 +98,10 @@ def _array(name: str, value: Any, number: int) -> np.ndarray:
     try:
         array = np.array(value, object if dtype == tf.string else None)
     except (ValueError, OverflowError) as error:
-        raise invalid(f"input {name}: lists of unequal size at one level") from error
+        raise invalid_argument(f"input {name}: lists of unequal size at one level") from error
     if not array.size or _holds(dtype, array):
         return array.astype(dtype.as_numpy_dtype)
-    raise invalid(f"input {name}: JSON Value is not of expected type: {dtype.name}")
+    raise invalid_argument(f"input {name}: JSON Value is not of expected type: {dtype.name}")
 
 
 def _integer(text: str) -> int:

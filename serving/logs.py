@@ -5,7 +5,7 @@ import logging
 import time
 from pathlib import Path
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 _LOGGER = logging.getLogger("drumline.serving")
 

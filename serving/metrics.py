@@ -4,9 +4,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
+from drumline.serving.request_error import RequestError
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
-
-from serving.refusal import RefusalError
 
 _LATENCIES = [10 * 1.8**power for power in range(33)]  # microseconds, as in TensorFlow Serving: up to 20 minutes
 _ROWS = [1 << power for power in range(13)]
@@ -43,7 +42,7 @@ class Metrics:
         start, status = time.perf_counter(), "OK"
         try:
             yield
-        except RefusalError as refusal:
+        except RequestError as refusal:
             status = refusal.code.name
             raise
         except BaseException:

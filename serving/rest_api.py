@@ -10,6 +10,13 @@ from typing import Any
 
 import grpc
 import uvicorn
+from drumline.serving import grpc_api, logs
+from drumline.serving.data_plane import Prediction, predict
+from drumline.serving.json_tensors import JsonRequest
+from drumline.serving.metrics import Metrics
+from drumline.serving.model_manager import ModelManager
+from drumline.serving.request_error import RequestError, invalid_argument
+from drumline.serving.tls import ServerTls
 from google.protobuf.json_format import MessageToDict
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,14 +27,7 @@ from starlette.routing import Route
 from tensorflow_serving.apis import classification_pb2, get_model_metadata_pb2, get_model_status_pb2
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
-from drums.errors import InputError
-from serving import grpc_api, logs
-from serving.json_tensors import JsonRequest
-from serving.metrics import Metrics
-from serving.prediction import Prediction, predict
-from serving.refusal import RefusalError, invalid
-from serving.served import Served
-from serving.tls import Tls
+from drumline.errors import InputError
 
 _TIMEOUT = 30.0  # seconds, as TensorFlow Serving's --rest_api_timeout_in_ms
 _CONNECTIONS = 512
@@ -44,14 +44,14 @@ _HTTP = {
 }
 
 
-class _TooLargeError(RefusalError):
+class _TooLargeError(RequestError):
     """A body that is not read."""
 
     def __init__(self, message: str):
         super().__init__(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 
 
-def application(served: Served, metrics: Metrics, largest: int) -> Starlette:
+def application(served: ModelManager, metrics: Metrics, largest: int) -> Starlette:
     """The API as an ASGI application. largest: bytes of a request's body."""
 
     async def predicted(request: Request) -> Response:
@@ -62,7 +62,7 @@ def application(served: Served, metrics: Metrics, largest: int) -> Starlette:
             try:
                 found = await asyncio.wait_for(asyncio.wrap_future(prediction.future), _TIMEOUT)
             except TimeoutError as error:
-                raise RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {_TIMEOUT:g} s") from error
+                raise RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {_TIMEOUT:g} s") from error
             return await run_in_threadpool(lambda: _json(asked.answer(prediction.arrays(found))))
 
     def refused(kind: str) -> Callable[[Request], Response]:
@@ -98,14 +98,14 @@ def application(served: Served, metrics: Metrics, largest: int) -> Starlette:
             Route(f"{model}/metadata", metadata),
             Route(model, status),
         ]
-    handlers = {RefusalError: _refused, HTTPException: _malformed, Exception: _failed}
+    handlers = {RequestError: _refused, HTTPException: _malformed, Exception: _failed}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
 class Listener:
     """The application behind a socket, in a thread of its own. Arguments as `application` takes them."""
 
-    def __init__(self, served: Served, metrics: Metrics, largest: int, tls: Tls | None):
+    def __init__(self, served: ModelManager, metrics: Metrics, largest: int, tls: ServerTls | None):
         options = tls.for_uvicorn() if tls else {}
         config = uvicorn.Config(
             application(served, metrics, largest),
@@ -145,7 +145,7 @@ class Listener:
             self._thread.join()
 
 
-def _submit(served: Served, spec: ModelSpec, body: bytes) -> tuple[JsonRequest, Prediction]:
+def _submit(served: ModelManager, spec: ModelSpec, body: bytes) -> tuple[JsonRequest, Prediction]:
     asked = JsonRequest(body)
     spec.signature_name = asked.signature
     return asked, predict(served, spec, asked.inputs, deadline=time.monotonic() + _TIMEOUT)
@@ -158,7 +158,7 @@ def _spec(request: Request) -> ModelSpec:
         spec.version_label = given["label"]
     if "version" in given:
         if given["version"] >= 1 << 63:
-            raise invalid(f"Failed to convert version: {given['version']} to numeric.")
+            raise invalid_argument(f"Failed to convert version: {given['version']} to numeric.")
         spec.version.value = given["version"]
     return spec
 
@@ -184,7 +184,7 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(json.dumps(value), status, media_type="application/json")
 
 
-def _refused(request: Request, refusal: RefusalError) -> Response:
+def _refused(request: Request, refusal: RequestError) -> Response:
     if isinstance(refusal, _TooLargeError):
         # What is left of the body stays unread.
         return Response(json.dumps({"error": str(refusal)}), 413, {"connection": "close"}, "application/json")

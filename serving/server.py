@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from drumline.serving import logs
+from drumline.serving.batching import BatchLimits
+from drumline.serving.grpc_api import NAMES, ModelService, PredictionService
+from drumline.serving.metrics import Metrics
+from drumline.serving.model_manager import ModelManager, read_config
+from drumline.serving.request_error import RequestError
+from drumline.serving.rest_api import Listener
+from drumline.serving.servable import Servable
+from drumline.serving.tls import ServerTls
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from drums.errors import InputError
-from serving import logs
-from serving.batching import BatchLimits
-from serving.grpc_api import NAMES, ModelService, PredictionService
-from serving.loaded import Loaded
-from serving.metrics import Metrics
-from serving.refusal import RefusalError
-from serving.rest_api import Listener
-from serving.served import Served, read_config
-from serving.tls import Tls
+from drumline.errors import InputError
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 _LIMITS = BatchLimits()
@@ -40,12 +40,12 @@ class ServerConfig:
     rest_port: int = 8501
     config: Path | None = None
     limits: BatchLimits = _LIMITS
-    tls: Tls | None = None
+    tls: ServerTls | None = None
     message_limit: int = 16 << 20
     poll: float = 1.0
 
 
-class Server:
+class ModelServer:
     """Serves from `start` to `stop`, or as a context. options: of ServerConfig.
 
     `port` and `rest_port` are those that it listens on.
@@ -55,13 +55,13 @@ class Server:
         self._config = config = ServerConfig(Path(models), host, port, rest_port, **options)
         self.metrics = Metrics()
         model_config = read_config(config.config) if config.config else None
-        self.served = Served(config.models, model_config, self._load, config.poll)
+        self.served = ModelManager(config.models, model_config, self._load, config.poll)
         self._health = health.HealthServicer()
         self._grpc = self._grpc_server()
         self._rest = Listener(self.served, self.metrics, config.message_limit, config.tls)
         self.port, self.rest_port = config.port, config.rest_port
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> "ModelServer":
         self.start()
         return self
 
@@ -114,11 +114,11 @@ class Server:
         self.port = self._bind()
         try:
             self.served.start()
-        except RefusalError as refusal:
+        except RequestError as refusal:
             raise InputError(f"{self._config.config}: {refusal}") from refusal
 
-    def _load(self, name: str, folder: Path) -> Loaded:
-        return Loaded(name, folder, self._config.limits, self.metrics)
+    def _load(self, name: str, folder: Path) -> Servable:
+        return Servable(name, folder, self._config.limits, self.metrics)
 
     def _grpc_server(self) -> grpc.Server:
         calls = self._config.limits.queue + _OTHER_CALLS
@@ -150,7 +150,7 @@ class Server:
             raise InputError(f"{address}: cannot listen there; choose another --port or --host") from error
 
 
-def serve(server: Server, ready: Callable[[str], None]) -> None:
+def serve(server: ModelServer, ready: Callable[[str], None]) -> None:
     """Serves until SIGINT or SIGTERM, then answers what it has.
 
     ready: told the addresses, the models and what cannot be served, a line each, once the models answer.
@@ -164,7 +164,7 @@ def serve(server: Server, ready: Callable[[str], None]) -> None:
         if not server.served.names():
             where = server.config or server.models
             broken = "".join(f"; {why}" for why in server.served.problems())
-            raise InputError(f"{where}: no model that can be loaded{broken}; `./run drums train` pushes models")
+            raise InputError(f"{where}: no model that can be loaded{broken}; `./run drumline train` pushes models")
         ready(server.addresses)
         ready(f"models: {', '.join(server.served.names())}")
         for problem in server.served.problems():

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import grpc
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 
 @dataclass(frozen=True)
-class Tls:
+class ServerTls:
     """PEM files. clients: the authority whose certificates clients must show; without one, anybody may call.
 
     Raises InputError for files that cannot be read or do not belong together.

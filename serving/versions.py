@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from drumline.serving import logs
+from drumline.serving.request_error import RequestError
+from drumline.serving.servable import Servable
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.config.file_system_storage_path_source_pb2 import FileSystemStoragePathSourceConfig
-
-from serving import logs
-from serving.loaded import Loaded
-from serving.refusal import RefusalError
 
 Policy = FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
@@ -24,8 +23,8 @@ class Version:
 
     number: int
     state: int = ModelVersionStatus.START
-    loaded: Loaded | None = None
-    failure: RefusalError | None = None
+    loaded: Servable | None = None
+    failure: RequestError | None = None
     files: frozenset = frozenset()
     requests: int = 0
 
@@ -36,7 +35,7 @@ class Versions:
     load: makes a version from its folder, or raises.
     """
 
-    def __init__(self, name: str, load: Callable[[Path], Loaded]):
+    def __init__(self, name: str, load: Callable[[Path], Servable]):
         self.name = name
         self._load = load
         self._versions: dict[int, Version] = {}
@@ -49,17 +48,17 @@ class Versions:
         stands for it; where a policy names versions and none of them can be, those loaded before stay.
         """
         there = folders_of_versions(folder)
-        while missing := [number for number in self._wanted(there, policy) if number not in self.available()]:
-            self._bring(missing[0], there[missing[0]])
-        wanted = self._wanted(there, policy)
+        while missing := [number for number in self._select_versions(there, policy) if number not in self.available()]:
+            self._load_version(missing[0], there[missing[0]])
+        wanted = self._select_versions(there, policy)
         if wanted or not any(self._broken(number, path) for number, path in there.items()):
             for number in self.available() - set(wanted):
-                self._drop(number)
+                self._unload_version(number)
 
     def clear(self) -> None:
         """Drains and drops all."""
         for number in self.available():
-            self._drop(number)
+            self._unload_version(number)
 
     def available(self) -> set[int]:
         """The numbers of the versions that answer."""
@@ -76,7 +75,7 @@ class Versions:
             version = self._versions.get(latest if number is None else number)
             if not version or not version.loaded:
                 asked = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
-                raise RefusalError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
+                raise RequestError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
             version.requests += 1
             return version
 
@@ -95,7 +94,7 @@ class Versions:
         failed = [version for version in self.status() if version.failure]
         return [f"{self.name}, version {one.number}: {' '.join(str(one.failure).split())[:200]}" for one in failed]
 
-    def _wanted(self, there: dict[int, Path], policy: Policy) -> list[int]:
+    def _select_versions(self, there: dict[int, Path], policy: Policy) -> list[int]:
         """What ought to be loaded of what is there, the latest first."""
         sound = [number for number in sorted(there, reverse=True) if not self._broken(number, there[number])]
         choice = policy.WhichOneof("policy_choice")
@@ -109,7 +108,7 @@ class Versions:
         version = self._versions.get(number)
         return bool(version and version.failure and version.files == _files(folder))
 
-    def _bring(self, number: int, folder: Path) -> None:
+    def _load_version(self, number: int, folder: Path) -> None:
         version = Version(number, ModelVersionStatus.LOADING, files=_files(folder))
         with self._changed:
             self._versions[number] = version
@@ -117,7 +116,7 @@ class Versions:
         try:
             loaded = self._load(folder)
         except Exception as error:  # A file can be broken in any way; the server must live.
-            version.failure = error if isinstance(error, RefusalError) else RefusalError(_code(error), str(error))
+            version.failure = error if isinstance(error, RequestError) else RequestError(_code(error), str(error))
             version.state = ModelVersionStatus.END
             logs.problem("broken", model=self.name, version=number, why=str(error))
             return
@@ -125,7 +124,7 @@ class Versions:
             version.loaded, version.state = loaded, ModelVersionStatus.AVAILABLE
         logs.event("available", model=self.name, version=number)
 
-    def _drop(self, number: int) -> None:
+    def _unload_version(self, number: int) -> None:
         with self._changed:
             version = self._versions[number]
             loaded, version.loaded, version.state = version.loaded, None, ModelVersionStatus.UNLOADING

@@ -13,7 +13,7 @@ def kept_corpora() -> Path:
 @pytest.fixture(scope="session")
 def freedoom() -> Path:
     """The corpus of real songs: 75 MIDI files."""
-    from drums.corpora import fetch_freedoom
+    from drumline.corpora.find import fetch_freedoom
 
     return fetch_freedoom(kept_corpora())
 
@@ -21,6 +21,6 @@ def freedoom() -> Path:
 @pytest.fixture(scope="session")
 def planetblupi() -> Path:
     """The smallest corpus of a Debian package: 10 MIDI files."""
-    from drums.debian import fetch_debian
+    from drumline.corpora.debian import fetch_debian
 
     return fetch_debian("planetblupi", kept_corpora())

@@ -1,6 +1,6 @@
 """MidiExampleGen: MIDI files in, tf.Examples of drum windows out, split by song."""
 
-from components.midi_example_gen.component import SPLITS, MidiExampleGen
-from components.midi_example_gen.fingerprint import CorpusFingerprint
+from drumline.components.midi_example_gen.component import SPLITS, MidiExampleGen
+from drumline.components.midi_example_gen.fingerprint import CorpusFingerprint
 
 __all__ = ["SPLITS", "CorpusFingerprint", "MidiExampleGen"]

@@ -1,5 +1,7 @@
 """The interface of MidiExampleGen."""
 
+from drumline.components.midi_example_gen.driver import Driver
+from drumline.components.midi_example_gen.executor import BARS, REJECTIONS, Executor
 from tfx import v1 as tfx
 from tfx.components.example_gen import component
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -7,9 +9,6 @@ from tfx.proto import example_gen_pb2
 from tfx.types import standard_component_specs as specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.experimental.simple_artifacts import File
-
-from components.midi_example_gen.driver import Driver
-from components.midi_example_gen.executor import BARS, REJECTIONS, Executor
 
 FINGERPRINT = "fingerprint"
 SPLITS = {"train": 8, "eval": 1, "test": 1}

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from apache_beam.metrics import Metrics, MetricsFilter
+from drumline.drums.kit import DRUMS
+from drumline.drums.midi import Reason
 
-from drums.errors import InputError
-from drums.kit import DRUMS
-from drums.midi import Reason
+from drumline.errors import InputError
+from drumline.naming import property_name
 
 _NAMESPACE = "MidiExampleGen"
 _COUNTERS = (
@@ -21,11 +22,6 @@ def count(element: Any, name: str, by: int = 1) -> Any:
     """Increments a counter of this worker. Returns the element, so that it serves in a beam.Map."""
     Metrics.counter(_NAMESPACE, name).inc(by)
     return element
-
-
-def property_name(counter: str) -> str:
-    """The name of an artifact's property that holds a counter."""
-    return counter.replace(" ", "_").replace("/", "_")
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Counts:
         if not self.by_name["windows"]:
             raise InputError(
                 f"{input_base}: no drum window in its {files} MIDI files ({rejected}); "
-                f"`./run drums inspect {input_base}` tells why for each"
+                f"`./run drumline inspect {input_base}` tells why for each"
             )
         raise InputError(
             f"{input_base}: the split {' and '.join(empty)} would be empty: its {files} MIDI files ({rejected}) hold "

@@ -3,10 +3,10 @@
 import hashlib
 import os
 
+from drumline.components.midi_example_gen.finding import files_matching
 from tfx.components.example_gen import driver, input_processor
 
-from components.midi_example_gen.finding import files_matching
-from drums.errors import InputError
+from drumline.errors import InputError
 
 
 class Driver(driver.FileBasedDriver):

@@ -5,11 +5,10 @@ from functools import cache
 
 import numpy as np
 import tensorflow as tf
+from drumline.drums.kit import DRUMS
 
-from drums.kit import DRUMS
 
-
-def serialized_examples(song_id: str, windows: np.ndarray) -> Iterator[bytes]:
+def serialize_examples(song_id: str, windows: np.ndarray) -> Iterator[bytes]:
     """The tf.Example of each window, with `song_id` and `velocities`. windows: uint8 [windows, steps, 9], 0..127."""
     before, after = _frame(song_id, windows.shape[1])
     # A velocity is below 128, so it is its own varint: the packed list of a window is the bytes of the window.

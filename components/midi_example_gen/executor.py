@@ -3,6 +3,9 @@
 import os
 
 import apache_beam as beam
+from drumline.components.midi_example_gen import transforms
+from drumline.components.midi_example_gen.counts import Counts, count
+from drumline.components.midi_example_gen.finding import files_matching
 from tfx.components.example_gen import base_example_gen_executor, write_split
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
@@ -10,12 +13,9 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as keys
 from tfx.utils import proto_utils
 
-from components.midi_example_gen import transforms
-from components.midi_example_gen.counts import Counts, count
-from components.midi_example_gen.finding import files_matching
+from drumline.naming import INPUT_BASE
 
 BARS = "bars"
-INPUT_BASE = "input_base"
 # Found by measuring (docs/SCALE.md): workers take some ten seconds to start, and below this that is not won back.
 MANY_FILES = 30_000
 ONE_PROCESS_A_CORE = [

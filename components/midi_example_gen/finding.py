@@ -4,9 +4,8 @@ import glob
 import os
 
 from apache_beam.io.filesystems import FileSystems
-
-from drums.corpora import find_midi
-from drums.sources import is_archive, is_midi
+from drumline.corpora.find import find_midi
+from drumline.corpora.midi_sources import is_archive, is_midi
 
 
 def files_matching(pattern: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """CorpusFingerprint: what MidiExampleGen's driver finds out, as a node of its own, for runners that call no driver."""
 
+from drumline.components.midi_example_gen.component import FINGERPRINT
+from drumline.components.midi_example_gen.driver import InputProcessor
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.proto import example_gen_pb2
@@ -7,9 +9,6 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as keys
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import proto_utils
-
-from components.midi_example_gen.component import FINGERPRINT
-from components.midi_example_gen.driver import InputProcessor
 
 
 class CorpusFingerprintSpec(ComponentSpec):

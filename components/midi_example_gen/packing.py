@@ -4,9 +4,8 @@ import struct
 import zlib
 
 import numpy as np
-
-from drums.kit import DRUMS, STEPS_PER_BAR
-from drums.windows import Song
+from drumline.drums.kit import DRUMS, STEPS_PER_BAR
+from drumline.drums.windows import Song
 
 
 def pack(song: Song) -> bytes:

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 import apache_beam as beam
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
-
-from components.midi_example_gen.counts import count
-from components.midi_example_gen.examples import serialized_examples
-from components.midi_example_gen.packing import pack, unpack
-from drums.kit import DRUMS, combinations_of
-from drums.midi import Reason, RejectedError
-from drums.sources import midi_in, shown
-from drums.windows import read_song
+from drumline.components.midi_example_gen.counts import count
+from drumline.components.midi_example_gen.examples import serialize_examples
+from drumline.components.midi_example_gen.packing import pack, unpack
+from drumline.corpora.midi_sources import midi_in, printable
+from drumline.drums.kit import DRUMS, combinations_of
+from drumline.drums.midi import Reason, RejectedError
+from drumline.drums.windows import read_song
 
 REJECTED = "rejected"
 _BUCKETS = 32  # parts in which equal windows are searched for, side by side
@@ -98,7 +97,7 @@ def songs_at(path: bytes, bars: int) -> Iterator:
                 raise RejectedError(Reason.TOO_SHORT, f"the longest segment has {song.segments.max()} of {bars} bars")
         except RejectedError as rejection:
             count(None, f"rejected {rejection.reason}")
-            line = {"path": shown(name), "reason": rejection.reason, "detail": rejection.detail}
+            line = {"path": printable(name), "reason": rejection.reason, "detail": rejection.detail}
             yield beam.pvalue.TaggedOutput(REJECTED, json.dumps(line))
         else:
             yield song.id, pack(song)
@@ -141,7 +140,7 @@ def examples_of_song(song_id: str, songs: Iterable[bytes], places: Iterable[byte
     chosen = np.sort(np.frombuffer(b"".join(places), "<u4"))
     if len(chosen):
         count(None, "windows", len(chosen))
-        yield from serialized_examples(song_id, unpack(packed).windows(bars)[chosen])
+        yield from serialize_examples(song_id, unpack(packed).windows(bars)[chosen])
 
 
 def split_of(song_id: str, splits: dict[str, int]) -> str:

@@ -14,12 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from drumline.kubeflow.yaml_text import dump_yaml
+from drumline.models.registry import MODELS
+from drumline.pipeline.profiles import LENGTHS
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
-
-from kubeflow.yaml_text import dumped
-from models.registry import MODELS
-from pipeline.profiles import LENGTHS
 
 HERE = Path(__file__).parent
 ALL = tuple(f"{model}-{bars}bar" for bars in LENGTHS for model in MODELS)
@@ -37,8 +36,8 @@ def files(models: tuple[str, ...] = ALL) -> dict[str, str]:
     """The text of each file by its name."""
     configs = {"models.config": model_config(models), "batching.config": batching_config()}
     return configs | {
-        "deployment.yaml": dumped([_config_map(configs), _deployment(models), _service()]),
-        "inference_services.yaml": dumped([_inference_service(model) for model in models]),
+        "deployment.yaml": dump_yaml([_config_map(configs), _deployment(models), _service()]),
+        "inference_services.yaml": dump_yaml([_inference_service(model) for model in models]),
     }
 
 

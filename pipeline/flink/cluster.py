@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from drums.errors import InputError
-from pipeline.flink.programs import CONF, programs
+from drumline.pipeline.flink.programs import CONF, programs
+
+from drumline.errors import InputError
 
 _VERSION = "1.19"  # of pom.xml
 _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -20,7 +21,7 @@ _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 
 @dataclass(frozen=True)
-class Cluster:
+class FlinkCluster:
     """A Flink cluster. address: host:port of its REST API."""
 
     address: str
@@ -53,10 +54,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def local_cluster(jars: Path, logs: Path, task_managers: int = 2) -> Iterator[Cluster]:
+def local_cluster(jars: Path, logs: Path, task_managers: int = 2) -> Iterator[FlinkCluster]:
     """A job manager, and task managers of one slot. Raises InputError where they do not come up."""
     rest, rpc = free_ports(2)
-    cluster = Cluster(f"localhost:{rest}")
+    cluster = FlinkCluster(f"localhost:{rest}")
     # The folder is removed after the programs have ended.
     with tempfile.TemporaryDirectory(prefix="drumline-flink-") as folder, programs(logs) as started:
         settings = {"rest.port": rest, "jobmanager.rpc.port": rpc, "io.tmp.dirs": folder}

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 POM = Path(__file__).with_name("pom.xml")
 # The newest plugin would be another one tomorrow.

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.flink.cluster import Cluster, free_ports
-from pipeline.flink.programs import programs
+from drumline.pipeline.flink.cluster import FlinkCluster, free_ports
+from drumline.pipeline.flink.programs import programs
 
 WORKER = Path(__file__).with_name("worker")
 _DRIVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
@@ -21,7 +21,7 @@ _UPLOADED = ("beam-runners-flink", "flink-clients", "flink-java", "flink-optimiz
 
 
 @contextlib.contextmanager
-def job_server(jars: Path, cluster: Cluster, logs: Path) -> Iterator[tuple[str, ...]]:
+def job_server(jars: Path, cluster: FlinkCluster, logs: Path) -> Iterator[tuple[str, ...]]:
     """Beam's arguments for nodes that run on a cluster.
 
     Raises InputError where the cluster cannot be used, or the job server does not come up.

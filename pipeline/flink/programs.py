@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drums.errors import InputError
+from drumline.errors import InputError
 
 CONF = Path(__file__).with_name("conf")
 

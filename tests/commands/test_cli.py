@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from drumline.commands.main import drumline
+from drumline.corpora import debian, downloads
+from drumline.corpora.find import midi_files
+from drumline.corpora.inspection import inspect
 
-from commands.__main__ import drums
-from drums import debian, downloads
-from drums.corpora import midi_files
-from drums.inspection import inspect
 from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import midi_bytes, steps
 
@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def call(tmp_path):
-    """Calls `./run drums` with its runs in a folder of the test."""
+    """Calls `./run drumline` with its runs in a folder of the test."""
 
     def call(*arguments, runs=tmp_path / "runs"):
-        return CliRunner().invoke(drums, ["--runs", str(runs), *map(str, arguments)])
+        return CliRunner().invoke(drumline, ["--runs", str(runs), *map(str, arguments)])
 
     return call
 
@@ -193,7 +193,7 @@ def test_inspect_writes_utf_8_whatever_the_names(tmp_path, options):
         with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
             file.write(beat)
     done = subprocess.run(
-        [sys.executable, "-m", "commands", "inspect", *options, tmp_path], cwd=ROOT, capture_output=True
+        [sys.executable, "-m", "drumline", "inspect", *options, tmp_path], cwd=ROOT, capture_output=True
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.decode().splitlines()
@@ -217,7 +217,7 @@ def test_inspecting_a_folder_without_midi_is_one_sentence(call, tmp_path):
 
 def test_inspect_starts_without_tensorflow(folder):
     program = (
-        "import sys; from commands.__main__ import drums; drums(sys.argv[1:], standalone_mode=False); "
+        "import sys; from drumline.commands.main import drumline; drumline(sys.argv[1:], standalone_mode=False); "
         "sys.exit('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, "inspect", folder], cwd=ROOT, capture_output=True)
@@ -295,7 +295,7 @@ def test_a_number_outside_its_range_is_refused_by_name(call, tmp_path, arguments
 
 
 def test_a_table_without_a_run_is_one_sentence(call):
-    assert "no run yet; `./run demo` or `./run drums train` makes one" in sentence_of(call("table"))
+    assert "no run yet; `./run demo` or `./run drumline train` makes one" in sentence_of(call("table"))
 
 
 def test_an_unknown_command_is_refused_by_name(call):

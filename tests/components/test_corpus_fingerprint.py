@@ -1,10 +1,9 @@
 import os
 
+from drumline.components.midi_example_gen.driver import Driver
+from drumline.components.midi_example_gen.fingerprint import CorpusFingerprint, Executor
 from tfx import v1 as tfx
 from tfx.types import standard_component_specs as keys
-
-from components.midi_example_gen.driver import Driver
-from components.midi_example_gen.fingerprint import CorpusFingerprint, Executor
 
 
 def properties(folder, pattern):

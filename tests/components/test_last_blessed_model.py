@@ -1,9 +1,8 @@
 import shutil
 
+from drumline.components.last_blessed_model import Executor, FingerprintExecutor
 from tfx import v1 as tfx
 from tfx.utils import path_utils
-
-from components.last_blessed_model import Executor, FingerprintExecutor
 
 
 def copied(pushed, into):

@@ -1,7 +1,7 @@
+from drumline.components.latest_spans import LatestSpans
 from tfx.types import standard_artifacts
 
-from components.latest_spans import LatestSpans
-from components.midi_example_gen.executor import INPUT_BASE
+from drumline.naming import INPUT_BASE
 
 
 def examples(number, span, corpus="lakh"):

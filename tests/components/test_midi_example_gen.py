@@ -12,19 +12,19 @@ import pytest
 import tensorflow as tf
 from apache_beam.io.filesystem import FileMetadata, MatchResult
 from apache_beam.io.localfilesystem import LocalFileSystem
+from drumline.components.midi_example_gen import SPLITS, MidiExampleGen, executor
+from drumline.components.midi_example_gen.executor import Executor
+from drumline.components.midi_example_gen.finding import files_matching
+from drumline.corpora.find import midi_files
+from drumline.corpora.inspection import inspect
+from drumline.drums.kit import combinations_of
+from drumline.drums.midi import RejectedError
+from drumline.drums.windows import read_windows
 from google.protobuf import json_format
 from tfx.types import standard_artifacts
 from tfx.types.experimental.simple_artifacts import File
 
-from components.midi_example_gen import SPLITS, MidiExampleGen, executor
-from components.midi_example_gen.executor import Executor
-from components.midi_example_gen.finding import files_matching
-from drums.corpora import midi_files
-from drums.errors import InputError
-from drums.inspection import inspect
-from drums.kit import combinations_of
-from drums.midi import RejectedError
-from drums.windows import read_windows
+from drumline.errors import InputError
 from tests.end_to_end.songs import write_songs
 
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
+from drumline.components.midi_example_gen.examples import serialize_examples
+from drumline.components.strict_example_validator import StrictExecutor
+from drumline.pipeline.create_pipeline import SCHEMA
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import standard_component_specs
 from tfx.utils import io_utils
 
-from components.midi_example_gen.examples import serialized_examples
-from components.strict_example_validator import StrictExecutor
-from drums.errors import InputError
-from pipeline.create_pipeline import SCHEMA
+from drumline.errors import InputError
 
 
 def validate(windows, tmp_path):
@@ -40,7 +40,7 @@ def example(song_id, window):
 
 def test_an_example_made_of_bytes_is_the_one_that_protobuf_makes():
     windows = np.random.default_rng(0).integers(0, 128, (3, 32, 9)).astype(np.uint8)
-    for made, window in zip(serialized_examples("0123456789abcdef", windows), windows, strict=True):
+    for made, window in zip(serialize_examples("0123456789abcdef", windows), windows, strict=True):
         assert tf.train.Example.FromString(made) == example("0123456789abcdef", window)
 
 

@@ -3,11 +3,11 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from drumline.drums import audio
+from drumline.drums.audio import SAMPLE_RATE, encode_mp3, render, render_one_shots, why_unavailable
+from drumline.drums.kit import DRUMS
 
-from drums import audio
-from drums.audio import SAMPLE_RATE, mp3, one_shots, rendered, unavailable
-from drums.errors import InputError
-from drums.kit import DRUMS
+from drumline.errors import InputError
 
 QPM = 105.0
 STEP = 6300  # samples, at 105 quarter notes a minute: a whole number
@@ -37,38 +37,38 @@ def onsets(samples) -> list[int]:
 
 @pytest.mark.parametrize("steps", [[0, 4, 8, 12], [3, 10, 29], [31]])
 def test_hits_sound_at_their_steps_and_nowhere_else(steps):
-    assert onsets(rendered(grid(32, *((step, 1) for step in steps)), QPM)) == steps
+    assert onsets(render(grid(32, *((step, 1) for step in steps)), QPM)) == steps
 
 
 def test_a_clip_lasts_as_long_as_its_steps_and_a_short_tail():
-    tight, ringing = rendered(grid(32, (0, 0)), QPM), rendered(grid(32, (31, 7)), QPM)
+    tight, ringing = render(grid(32, (0, 0)), QPM), render(grid(32, (31, 7)), QPM)
     assert tight.dtype == np.float32
     assert tight.shape == (32 * STEP,)
     assert 32.2 * STEP < len(ringing) <= 32 * STEP + 1.5 * SAMPLE_RATE
-    assert len(rendered(grid(32, (0, 0)), qpm=QPM / 2)) == 64 * STEP
+    assert len(render(grid(32, (0, 0)), qpm=QPM / 2)) == 64 * STEP
 
 
 def test_a_clip_does_not_end_in_a_click():
-    assert np.abs(rendered(grid(16, (15, 7)), QPM)[-20:]).max() < 1e-3
+    assert np.abs(render(grid(16, (15, 7)), QPM)[-20:]).max() < 1e-3
 
 
 def test_clips_are_about_as_loud_as_each_other():
     for clip in (grid(16, (0, 2)), grid(16, (0, 0), (0, 1), (0, 7)), 30 * grid(16, (0, 1))):
-        assert np.abs(rendered(clip, QPM)).max() == pytest.approx(0.89, abs=1e-3)
+        assert np.abs(render(clip, QPM)).max() == pytest.approx(0.89, abs=1e-3)
 
 
 def test_a_harder_hit_is_louder():
     soft, hard = grid(16, (0, 0)) * 20 + grid(16, (8, 0)) * 120, grid(16, (0, 0), (8, 0))
     first = np.s_[: 4 * STEP]
-    assert np.abs(rendered(soft, QPM)[first]).max() < 0.3 * np.abs(rendered(hard, QPM)[first]).max()
+    assert np.abs(render(soft, QPM)[first]).max() < 0.3 * np.abs(render(hard, QPM)[first]).max()
 
 
 def test_a_grid_without_hits_is_silence_of_its_length():
-    np.testing.assert_array_equal(rendered(grid(16), QPM), np.zeros(16 * STEP, np.float32))
+    np.testing.assert_array_equal(render(grid(16), QPM), np.zeros(16 * STEP, np.float32))
 
 
 def test_every_drum_sounds_different():
-    clips = [rendered(grid(4, (0, drum)), QPM)[: 4 * STEP] for drum in range(len(DRUMS))]
+    clips = [render(grid(4, (0, drum)), QPM)[: 4 * STEP] for drum in range(len(DRUMS))]
     for drum, clip in enumerate(clips):
         for other in clips[:drum]:
             assert np.abs(np.corrcoef(clip, other)[0, 1]) < 0.9
@@ -76,13 +76,13 @@ def test_every_drum_sounds_different():
 
 def test_the_same_grid_sounds_the_same_again():
     beat = grid(16, (0, 0), (4, 1), (6, 2))
-    np.testing.assert_array_equal(rendered(beat, QPM), rendered(beat, QPM))
+    np.testing.assert_array_equal(render(beat, QPM), render(beat, QPM))
 
 
 def test_sixteen_bars_are_a_small_mp3_that_decodes_to_the_same_beat():
     generator = np.random.default_rng(0)
-    samples = rendered((generator.random([256, len(DRUMS)]) < 0.2).astype(np.int64), 120)
-    data = mp3(samples)
+    samples = render((generator.random([256, len(DRUMS)]) < 0.2).astype(np.int64), 120)
+    data = encode_mp3(samples)
     assert len(data) < 350_000
     decoded = read(data)
     assert abs(len(decoded) - len(samples)) < 0.1 * SAMPLE_RATE
@@ -91,7 +91,7 @@ def test_sixteen_bars_are_a_small_mp3_that_decodes_to_the_same_beat():
 
 
 def test_there_is_a_short_one_shot_of_every_drum_that_begins_at_once():
-    shots = one_shots()
+    shots = render_one_shots()
     assert tuple(shots) == DRUMS
     for data in shots.values():
         samples = read(data)
@@ -102,29 +102,29 @@ def test_there_is_a_short_one_shot_of_every_drum_that_begins_at_once():
 
 def test_without_a_synthesizer_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert "fluidsynth is not on the PATH; install it" in unavailable()
-    for sound in (one_shots, lambda: rendered(grid(16), QPM)):
+    assert "fluidsynth is not on the PATH; install it" in why_unavailable()
+    for sound in (render_one_shots, lambda: render(grid(16), QPM)):
         with pytest.raises(InputError, match="apt-get install fluidsynth") as refused:
             sound()
-        assert str(refused.value) == unavailable()
+        assert str(refused.value) == why_unavailable()
 
 
 def test_without_a_sound_font_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(audio, "_SOUNDFONTS", ())
-    assert "no General MIDI sound font" in unavailable()
-    assert "apt-get install timgm6mb-soundfont" in unavailable()
+    assert "no General MIDI sound font" in why_unavailable()
+    assert "apt-get install timgm6mb-soundfont" in why_unavailable()
 
 
 def test_a_file_that_is_no_sound_font_is_named(monkeypatch, tmp_path):
     for path in (tmp_path / "missing.sf2", tmp_path / "text.sf2"):
         monkeypatch.setenv("DRUMLINE_SOUNDFONT", str(path))
         (tmp_path / "text.sf2").write_text("not a sound font")
-        assert f"{path}: this is no sound font" in unavailable()
+        assert f"{path}: this is no sound font" in why_unavailable()
 
 
 def test_another_sound_font_can_be_named(monkeypatch):
     font = str(audio._SOUNDFONTS[0])
     monkeypatch.setattr(audio, "_SOUNDFONTS", ())
     monkeypatch.setenv("DRUMLINE_SOUNDFONT", font)
-    assert unavailable() is None
-    assert np.abs(rendered(grid(16, (0, 0)), QPM)).max() > 0.5
+    assert why_unavailable() is None
+    assert np.abs(render(grid(16, (0, 0)), QPM)).max() > 0.5

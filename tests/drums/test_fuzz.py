@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drumline.corpora.find import find_midi
+from drumline.drums.midi import MOST_EVENTS, Reason, RejectedError
+from drumline.drums.smf import SmfError, read_drum_events
+from drumline.drums.windows import MOST_BARS, read_song, read_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drums.corpora import find_midi
-from drums.midi import MOST_EVENTS, Reason, RejectedError
-from drums.smf import SmfError, read_drum_events
-from drums.windows import MOST_BARS, read_song, read_windows
 from tests.fuzz_corpus import FuzzCorpus, smf, write_fuzz_corpus
 from tests.midi_files import BAR, KICK, midi_bytes
 
@@ -25,10 +25,10 @@ BARS = 2
 # Prints one JSON object a file: its name, and the digest of its windows or the reason why it has none.
 READ_ALL = f"""
 import hashlib, json, resource, sys
-from drums.corpora import find_midi
-from drums.midi import RejectedError
-from drums.sources import midi_in
-from drums.windows import read_windows
+from drumline.corpora.find import find_midi
+from drumline.drums.midi import RejectedError
+from drumline.corpora.midi_sources import midi_in
+from drumline.drums.windows import read_windows
 
 taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + {MEMORY}, taken + {MEMORY}))

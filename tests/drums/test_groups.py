@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from drums.groups import distinct_bars, hits_per_bar
+from drumline.drums.groups import distinct_bars, hits_per_bar
 
 
 def window(bars: list[np.ndarray]) -> np.ndarray:

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
+from drumline.drums.kit import COMBINATIONS, DRUM_OF_PITCH, DRUMS, NOT_IN_KIT, PITCH_OF_DRUM, combinations_of, hits_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from note_seq.drums_encoder_decoder import DEFAULT_DRUM_TYPE_PITCHES
-
-from drums.kit import COMBINATIONS, DRUM_OF_PITCH, DRUMS, NOT_IN_KIT, PITCH_OF_DRUM, combinations_of, hits_of
 
 shapes = arrays.array_shapes(min_dims=0, max_dims=3, max_side=5)
 

@@ -2,13 +2,12 @@ import mido
 import numpy as np
 import pytest
 import symusic
+from drumline.drums.kit import DRUM_OF_PITCH, PITCH_OF_DRUM, hits_of
+from drumline.drums.notes import note_sequence_of, write_midi
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from note_seq import midi_io
-
-from drums.kit import DRUM_OF_PITCH, PITCH_OF_DRUM, hits_of
-from drums.notes import note_sequence_of, write_midi
 
 
 @pytest.fixture

@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
 import symusic
+from drumline.drums.kit import combinations_of
+from drumline.drums.midi import Reason, RejectedError
+from drumline.drums.notes import write_midi
+from drumline.drums.windows import Song, read_song, read_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -9,10 +13,6 @@ from note_seq.drums_encoder_decoder import DEFAULT_DRUM_TYPE_PITCHES
 from note_seq.drums_lib import DrumTrack
 from note_seq.sequences_lib import MultipleTempoError, MultipleTimeSignatureError, quantize_note_sequence
 
-from drums.kit import combinations_of
-from drums.midi import Reason, RejectedError
-from drums.notes import write_midi
-from drums.windows import Song, read_song, read_windows
 from tests.midi_files import BAR, HAT, KICK, NOT_IN_THE_KIT, SNARE, STEP, TICKS_PER_QUARTER, Note, midi_bytes, steps
 
 TIE = STEP // 2  # ticks from a step to half-way to the next

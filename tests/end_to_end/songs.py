@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-
-from drums.kit import DRUMS
-from drums.notes import write_midi
+from drumline.drums.kit import DRUMS
+from drumline.drums.notes import write_midi
 
 
 def write_songs(folder: Path, songs: int, bars: int = 20) -> Path:

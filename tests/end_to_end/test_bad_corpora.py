@@ -38,7 +38,7 @@ def test_an_unusable_corpus_stops_the_run_with_one_sentence(make, sentence, tmp_
     midi = tmp_path / "midi"
     midi.mkdir()
     make(midi)
-    command = [sys.executable, "-m", "commands", "--runs", str(tmp_path / "runs"), "train", "--midi", str(midi)]
+    command = [sys.executable, "-m", "drumline", "--runs", str(tmp_path / "runs"), "train", "--midi", str(midi)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 1
     (line,) = finished.stderr.strip().splitlines()

@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
+from drumline.models.preprocessing import frequencies
+from drumline.pipeline.beam_arguments import READY_WORKERS
+from drumline.pipeline.config import Config
+from drumline.pipeline.flink.cluster import FlinkCluster, local_cluster
+from drumline.pipeline.flink.jars import cached_jars
+from drumline.pipeline.flink.job_server import job_server
+from drumline.pipeline.run_pipeline import run
 from ml_metadata.metadata_store import metadata_store
 from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.pipeline import RunOptions
 
-from components.preprocessing import frequencies
-from pipeline.beam import READY_WORKERS
-from pipeline.config import Config
-from pipeline.flink.cluster import Cluster, local_cluster
-from pipeline.flink.jars import cached_jars
-from pipeline.flink.job_server import job_server
-from pipeline.running import run
 from tests.end_to_end.songs import write_songs
 
 pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="Flink needs Java")
@@ -99,7 +99,7 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def on_flink(songs, cluster: Cluster, tmp_path_factory):
+def on_flink(songs, cluster: FlinkCluster, tmp_path_factory):
     folder = tmp_path_factory.mktemp("flink")
     with job_server(cached_jars(), cluster, folder / "logs") as arguments:
         config = Config(str(songs), 2, runs=folder, beam_pipeline_args=(*arguments, READY_WORKERS))

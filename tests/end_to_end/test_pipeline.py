@@ -7,20 +7,19 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
+from drumline.models.sizes import LstmSizes, Training, VaeSizes
+from drumline.pipeline import profiles
+from drumline.pipeline.config import Config
+from drumline.pipeline.run_pipeline import run
+from drumline.play.pushed_models import pushed_model, pushed_models
+from drumline.results.markdown import Setting, render_markdown, select_results
+from drumline.results.report_files import FACTS, reported_runs, write_report
+from drumline.results.store import all_results, latest_of_seeds, latest_results
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
-from components.report import FACTS
-from drums.errors import InputError
-from models.pushed import pushed_model, pushed_models
-from models.sizes import LstmSizes, Training, VaeSizes
-from pipeline import profiles
-from pipeline.config import Config
-from pipeline.reporting import reported_runs, write_report
-from pipeline.results import all_results, latest_of_seeds, latest_results
-from pipeline.results_page import Setting, chosen, page
-from pipeline.running import run
+from drumline.errors import InputError
 from tests.end_to_end.songs import write_songs
 
 NO_GATE = profiles.Gate(accuracy=0.0, gain=-1.0, loss=1.0)
@@ -109,7 +108,7 @@ def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny
     run(replace(config, seed=1, models=("lstm",)))
     results = latest_of_seeds(config.metadata)
     assert [(result.model, result.seed) for result in results] == [("hierarchical_vae", 0), ("lstm", 0), ("lstm", 1)]
-    text = page(chosen(results), Setting.here())
+    text = render_markdown(select_results(results), Setting.here())
     assert f"--profile tiny --bars 2 --midi {songs.name} --seed 1" in text
     assert str(songs) not in text
     assert "| not measured |" not in text

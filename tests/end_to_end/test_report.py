@@ -3,17 +3,17 @@
 import json
 
 import pytest
+from drumline.drums import audio
+from drumline.pipeline import profiles
+from drumline.pipeline.config import Config
+from drumline.pipeline.run_pipeline import run
+from drumline.results.report_files import FACTS, PAGE
+from drumline.results.report_page import format_value
 
-from components.report import FACTS, PAGE
-from drums import audio
-from pipeline import profiles
-from pipeline.config import Config
-from pipeline.running import run
-from report.page import shown
 from tests.browser import chromium, open_page  # noqa: F401
 from tests.end_to_end.songs import write_songs
 from tests.end_to_end.test_pipeline import TINY
-from tests.report.test_page_in_browser import EAR, HEARD, draw_all, rows, until
+from tests.results.test_report_page_in_browser import EAR, HEARD, draw_all, rows, until
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def test_the_page_of_a_run_tells_its_figures_and_can_be_heard(folder, open_page)
     assert set(told) == {"majority", "repeat_bar", *(model["model"] for model in facts["models"])}
     for model in facts["models"]:
         for metric in ("teacher_forced_accuracy", "sampled_accuracy"):
-            assert shown(model["metrics"][metric]) in told[model["model"]]
-    if not audio.unavailable():
+            assert format_value(model["metrics"][metric]) in told[model["model"]]
+    if not audio.why_unavailable():
         page.evaluate(EAR)
         page.locator(".beat button").first.click()
         until(page, f"window.ear && {HEARD} > 0.01")

@@ -4,11 +4,11 @@ import json
 from collections import Counter
 
 import tensorflow as tf
+from drumline.models.sizes import LstmSizes, Training
+from drumline.pipeline import profiles
+from drumline.pipeline.config import Config
+from drumline.pipeline.run_pipeline import run
 
-from models.sizes import LstmSizes, Training
-from pipeline import profiles
-from pipeline.config import Config
-from pipeline.running import run
 from tests.end_to_end.songs import write_songs
 
 TINY = {

@@ -4,18 +4,18 @@ import json
 
 import pytest
 import tensorflow as tf
+from drumline.models import search
+from drumline.models.search import Search
+from drumline.models.sizes import ConvSizes, Training
+from drumline.pipeline import profiles
+from drumline.pipeline.config import Config
+from drumline.pipeline.create_pipeline import create_pipeline
+from drumline.pipeline.run_pipeline import run
+from drumline.results.markdown import Setting, render_markdown
+from drumline.results.report_files import FACTS
+from drumline.results.store import all_results
 
-from components.report import FACTS
-from drums.errors import InputError
-from models import search
-from models.search import Search
-from models.sizes import ConvSizes, Training
-from pipeline import profiles
-from pipeline.config import Config
-from pipeline.create_pipeline import create_pipeline
-from pipeline.results import all_results
-from pipeline.results_page import Setting, page
-from pipeline.running import run
+from drumline.errors import InputError
 from tests.end_to_end.songs import write_songs
 from tests.end_to_end.test_pipeline import NO_GATE, states
 
@@ -48,7 +48,7 @@ def test_the_model_that_is_pushed_has_the_sizes_that_the_search_found_best(tmp_p
     lines = capfd.readouterr().out.splitlines()
     assert sum("conv: trial " in line for line in lines) == 3
     (chosen,) = (line for line in lines if "the search chose" in line)
-    assert chosen.strip() == f"conv: the search chose {search.shown(best)}"
+    assert chosen.strip() == f"conv: the search chose {search.describe_values(best)}"
 
     pushed = tf.saved_model.load(str(newest(config.pushed("conv"))))
     shapes = [tuple(weight.shape) for weight in pushed.weights]
@@ -58,7 +58,7 @@ def test_the_model_that_is_pushed_has_the_sizes_that_the_search_found_best(tmp_p
     (result,) = (result for result in all_results(config.metadata) if result.model == "conv")
     assert result.tuned
     assert {name: result.sizes[name] for name in best} == best
-    assert "--seed 0 --tune" in page([result], Setting.here())
+    assert "--seed 0 --tune" in render_markdown([result], Setting.here())
     facts = json.loads((newest(config.pipeline_root / "Report" / "report") / FACTS).read_text())
     (reported,) = (model for model in facts["models"] if model["model"] == "conv")
     assert reported["sizes"] == result.sizes

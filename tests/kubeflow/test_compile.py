@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from drumline.commands.main import drumline
+from drumline.kubeflow import lint
+from drumline.kubeflow.compile import GPU, IMAGE, ClusterOptions, compile_pipeline, config_of
+from drumline.kubeflow.parameters import PARAMETERS
+from drumline.kubeflow.train_job import COMMAND, VOLUME, Workers, command
 from google.protobuf import json_format
 from kfp.components import load_component_from_file
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from commands.__main__ import drums
-from drums.errors import InputError
-from kubeflow import lint
-from kubeflow.compile import GPU, IMAGE, Cluster, compiled, config_of
-from kubeflow.parameters import PARAMETERS
-from kubeflow.train_job import COMMAND, VOLUME, Workers, command
+from drumline.errors import InputError
 
 FOLDER = Path(__file__).parent.parent.parent / "kubeflow"
 FILES = {bars: FOLDER / f"drums-{bars}bar.yaml" for bars in (2, 16)}
@@ -29,13 +29,15 @@ def documents(bars=2):
 @pytest.fixture(scope="module")
 def small():
     """Two models, one of them tuned, for a cluster without GPUs."""
-    text = compiled(config_of(2, ("conv", "flat_vae"), tune=True), Cluster(image="registry/drumline:1", gpus=0))
+    text = compile_pipeline(
+        config_of(2, ("conv", "flat_vae"), tune=True), ClusterOptions(image="registry/drumline:1", gpus=0)
+    )
     return tuple(yaml.safe_load_all(text))
 
 
 @pytest.mark.parametrize("bars", FILES)
 def test_the_tracked_files_are_what_compiling_gives(bars):
-    assert FILES[bars].read_text() == compiled(config_of(bars)), "stale: ./run drums kubeflow compile"
+    assert FILES[bars].read_text() == compile_pipeline(config_of(bars)), "stale: ./run drumline kubeflow compile"
 
 
 @pytest.mark.parametrize("bars", FILES)
@@ -44,7 +46,7 @@ def test_the_files_are_pipelines_to_the_sdk_and_have_no_faults(bars):
     assert load_component_from_file(str(FILES[bars])).pipeline_spec.pipeline_info.name == f"drums-{bars}bar"
     json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
     json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
-    assert lint.faults(spec, platform) == []
+    assert lint.find_faults(spec, platform) == []
 
 
 def test_every_parameter_of_the_pipeline_has_a_default_and_a_description():
@@ -104,7 +106,7 @@ def test_a_cluster_without_gpus_gets_none_and_the_image_is_everywhere(small):
 
 
 def test_a_trainer_that_machines_share_starts_a_job_and_only_waits():
-    text = compiled(config_of(2, ("conv", "lstm"), tune=True), Cluster(gpus=4, machines=3))
+    text = compile_pipeline(config_of(2, ("conv", "lstm"), tune=True), ClusterOptions(gpus=4, machines=3))
     spec, platform = yaml.safe_load_all(text)
     executors = spec["deploymentSpec"]["executors"]
     for model in ("conv", "lstm"):
@@ -117,7 +119,7 @@ def test_a_trainer_that_machines_share_starts_a_job_and_only_waits():
 
 
 def test_several_gpus_of_a_machine_have_memory_to_share():
-    _, platform = yaml.safe_load_all(compiled(config_of(2, ("conv",)), Cluster(gpus=2)))
+    _, platform = yaml.safe_load_all(compile_pipeline(config_of(2, ("conv",)), ClusterOptions(gpus=2)))
     mounts = {name: pod.get("emptyDirMounts", []) for name, pod in pods(platform).items()}
     assert [mount["mountPath"] for mount in mounts.pop("Trainer-conv_executor")] == ["/dev/shm"]
     assert not any(mounts.values())
@@ -134,22 +136,22 @@ def test_several_gpus_of_a_machine_have_memory_to_share():
 )
 def test_a_cluster_that_cannot_be_is_refused(wrong, said):
     with pytest.raises(InputError, match=said):
-        Cluster(**wrong)
+        ClusterOptions(**wrong)
 
 
 def test_the_command_writes_both_files_and_says_where(tmp_path):
     options = ["--models", "conv", "--image", "registry/drumline:2", "--out", str(tmp_path / "new")]
-    result = CliRunner().invoke(drums, ["--runs", str(tmp_path / "runs"), "kubeflow", "compile", *options])
+    result = CliRunner().invoke(drumline, ["--runs", str(tmp_path / "runs"), "kubeflow", "compile", *options])
     assert result.exit_code == 0, result.output
     assert result.stdout.split() == [str(tmp_path / "new" / file.name) for file in FILES.values()]
     for bars, file in FILES.items():
-        expected = compiled(config_of(bars, ("conv",)), Cluster(image="registry/drumline:2"))
+        expected = compile_pipeline(config_of(bars, ("conv",)), ClusterOptions(image="registry/drumline:2"))
         assert (tmp_path / "new" / file.name).read_text() == expected
 
 
 def test_what_the_command_writes_by_default_are_the_tracked_files(tmp_path):
     result = CliRunner().invoke(
-        drums, ["--runs", str(tmp_path / "runs"), "kubeflow", "compile", "--out", str(tmp_path)]
+        drumline, ["--runs", str(tmp_path / "runs"), "kubeflow", "compile", "--out", str(tmp_path)]
     )
     assert result.exit_code == 0, result.output
     assert [(tmp_path / file.name).read_text() == file.read_text() for file in FILES.values()] == [True, True]
@@ -172,13 +174,13 @@ def test_no_path_of_this_machine_is_in_the_files():
 
 def test_an_image_without_a_tag_is_refused():
     with pytest.raises(InputError, match=r"drums-2bar would not run on Kubeflow.*the image 'registry/drumline:latest'"):
-        compiled(config_of(2, ("conv",)), Cluster(image="registry/drumline:latest"))
+        compile_pipeline(config_of(2, ("conv",)), ClusterOptions(image="registry/drumline:latest"))
 
 
 def broken(change):
     spec, platform = copy.deepcopy(documents())
     change(spec, platform)
-    return "; ".join(lint.faults(spec, platform))
+    return "; ".join(lint.find_faults(spec, platform))
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
+from drumline.kubeflow import compile as compiling
+from drumline.kubeflow import entrypoint, repairs
+from drumline.kubeflow.repairs import Step, local, local_addresses, remote
+from drumline.models.sizes import Training
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import parse_raw_artifact_dict
 from tfx.types import standard_artifacts
 
-from drums.errors import InputError
-from kubeflow import compile as compiling
-from kubeflow import entrypoint, repairs
-from kubeflow.repairs import Step, local, local_addresses, remote
-from models.sizes import Training
+from drumline.errors import InputError
 from tests.end_to_end.songs import write_songs
 
 SPEC = next(yaml.safe_load_all((compiling.HERE / "drums-2bar.yaml").read_text()))
@@ -164,7 +164,7 @@ def test_a_parameter_of_the_run_becomes_what_the_executor_knows():
     assert {"profile", "seed", "steps"}.isdisjoint(trainer.properties)
     training = Training(**json.loads(trainer.properties["custom_config"])["training"])
     assert (training.steps, training.seed) == (20, 3)
-    assert trainer.properties["run_fn"] == "components.training.run_fn"
+    assert trainer.properties["run_fn"] == "drumline.models.trainer.run_fn"
 
 
 def test_steps_that_no_parameter_concerns_keep_their_properties():
@@ -279,7 +279,7 @@ def ending(monkeypatch):
 
     monkeypatch.setattr(os, "_exit", end)
     for name in ("_log", "logging.shutdown"):
-        monkeypatch.setattr(f"kubeflow.entrypoint.{name}", lambda: None)
+        monkeypatch.setattr(f"drumline.kubeflow.entrypoint.{name}", lambda: None)
     return ended
 
 

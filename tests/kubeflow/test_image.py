@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from drumline.pipeline.infra_validation import docker_answers
 
-from pipeline.infra import docker_answers
 from tests.kubeflow import pods
 from tests.test_run import Project, small_lock
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "kubeflow" / "Dockerfile").read_text()
 RUN = (ROOT / "run").read_text()
 HOMES = (pods.IMAGE["HOME"], "/")
-START = ["/drumline/run", "python", "-m", "kubeflow.entrypoint", "--help"]
+START = ["/drumline/run", "python", "-m", "drumline.kubeflow.entrypoint", "--help"]
 
 
 def instructions(name: str) -> list[str]:

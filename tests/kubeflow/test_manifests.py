@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from drumline.kubeflow import compile as compiling
+from drumline.kubeflow import train_job
 
-from kubeflow import compile as compiling
-from kubeflow import train_job
 from tests.kubeflow.test_serving_files import check
 
 ROOT = Path(__file__).parents[2]

@@ -1,13 +1,13 @@
 import json
 
 import pytest
+from drumline.kubeflow.parameters import apply_parameters
+from drumline.models.sizes import Training
+from drumline.pipeline.profiles import profile_of
 from tfx.proto import example_gen_pb2
 from tfx.utils import json_utils, proto_utils
 
-from drums.errors import InputError
-from kubeflow.parameters import applied
-from models.sizes import Training
-from pipeline.profiles import profile_of
+from drumline.errors import InputError
 
 TRAINER = {"custom_config": json_utils.dumps({"model": "lstm", "bars": 2, "profile": "cpu", "checkpoints": "/c"})}
 EVALUATOR = {"model": "conv", "bars": 16.0, "example_splits": '["test"]'}
@@ -15,7 +15,7 @@ RUN = {"profile": "demo", "seed": 3, "steps": 0}
 
 
 def training(**parameters):
-    return json.loads(applied(TRAINER | RUN | parameters)["custom_config"])
+    return json.loads(apply_parameters(TRAINER | RUN | parameters)["custom_config"])
 
 
 def test_a_trainer_is_told_of_the_profile_and_seed_of_the_run():
@@ -25,7 +25,7 @@ def test_a_trainer_is_told_of_the_profile_and_seed_of_the_run():
     assert config["checkpoints"] == "/c"
     assert Training(**config["training"]).steps == expected.steps
     assert config["training"]["seed"] == 3
-    assert set(applied(TRAINER | RUN)) == {"custom_config"}
+    assert set(apply_parameters(TRAINER | RUN)) == {"custom_config"}
 
 
 def test_workers_of_a_trainer_are_told_to_share_its_training():
@@ -40,15 +40,15 @@ def test_fewer_steps_are_evaluated_at_their_end():
 
 def test_a_tuner_searches_as_the_profile_says():
     tuner = {"custom_config": json_utils.dumps({"model": "lstm", "bars": 2, "search": {}})}
-    config = json.loads(applied(tuner | {"profile": "cpu", "seed": 0})["custom_config"])
+    config = json.loads(apply_parameters(tuner | {"profile": "cpu", "seed": 0})["custom_config"])
     assert config["search"]
 
 
 def test_thresholds_replace_those_of_the_profile():
-    config = applied(EVALUATOR | {"profile": "paper", "thresholds": {"accuracy": 0.75}})
+    config = apply_parameters(EVALUATOR | {"profile": "paper", "thresholds": {"accuracy": 0.75}})
     assert '"lower_bound": 0.75' in config["eval_config"]
     assert set(config) == {"eval_config", "example_splits"}
-    unchanged = applied(EVALUATOR | {"profile": "paper", "thresholds": {}})
+    unchanged = apply_parameters(EVALUATOR | {"profile": "paper", "thresholds": {}})
     assert f'"lower_bound": {profile_of("paper")["conv", 16].gate.accuracy}' in unchanged["eval_config"]
 
 
@@ -59,13 +59,13 @@ def test_the_corpus_and_pattern_are_those_of_the_run():
             example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="midi", pattern="*")])
         ),
     }
-    given = applied(node | {"corpus": "gs://bucket/midi", "pattern": "span-{SPAN}"})
+    given = apply_parameters(node | {"corpus": "gs://bucket/midi", "pattern": "span-{SPAN}"})
     assert given["input_base"] == "gs://bucket/midi"
     assert json.loads(given["input_config"])["splits"] == [{"name": "midi", "pattern": "span-{SPAN}"}]
 
 
 def test_a_step_that_no_parameter_concerns_keeps_its_properties():
-    assert applied({"pushed": "/serving/lstm-2bar"}) == {"pushed": "/serving/lstm-2bar"}
+    assert apply_parameters({"pushed": "/serving/lstm-2bar"}) == {"pushed": "/serving/lstm-2bar"}
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_a_step_that_no_parameter_concerns_keeps_its_properties():
 )
 def test_a_value_that_no_run_could_use_is_refused(properties, said):
     with pytest.raises(InputError, match=said):
-        applied(properties)
+        apply_parameters(properties)

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import click
 import pytest
-
-from commands.__main__ import drums
-from kubeflow import compile as compiling
-from kubeflow.parameters import PARAMETERS
+from drumline.commands.main import drumline
+from drumline.kubeflow import compile as compiling
+from drumline.kubeflow.parameters import PARAMETERS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "kubeflow" / "README.md").read_text()
 # As a shell would read them: lines that go on, no comments.
 BLOCKS = "\n".join(README.split("\n```\n")[1::2]).replace("\\\n", " ")
-COMMANDS = sorted({line for line in BLOCKS.splitlines() if line.startswith("./run drums ")})
+COMMANDS = sorted({line for line in BLOCKS.splitlines() if line.startswith("./run drumline ")})
 
 
 def test_it_has_commands_to_look_at():
@@ -24,8 +23,8 @@ def test_it_has_commands_to_look_at():
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_its_commands_are_understood(line):
-    words, command = shlex.split(line, comments=True)[2:], drums
-    context = click.Context(drums)
+    words, command = shlex.split(line, comments=True)[2:], drumline
+    context = click.Context(drumline)
     while isinstance(command, click.Group):
         name, command, words = command.resolve_command(context, words)
         context = click.Context(command, parent=context, info_name=name)

@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from drumline.kubeflow.compile import HERE, compile_pipeline, config_of
+from drumline.kubeflow.repairs import PAGE as PAGE_OF_THE_UI
+from drumline.models.trainer import RECIPE
+from drumline.play.pushed_models import pushed_model, pushed_models
+from drumline.results import evaluation as gate
+from drumline.results.report_files import FACTS, PAGE
+from drumline.results.report_page import format_value
 
-from components import gate
-from components.report import FACTS, PAGE
-from components.training import RECIPE
-from kubeflow.compile import HERE, compiled, config_of
-from kubeflow.repairs import PAGE as PAGE_OF_THE_UI
-from models.pushed import pushed_model, pushed_models
-from report.page import shown
 from tests.end_to_end.songs import write_songs
 from tests.kubeflow import pods
 from tests.kubeflow.local_backend import Backend, Run
@@ -75,7 +75,7 @@ def second(backend, first) -> Run:
 def of_one_model(tmp_path_factory) -> Path:
     """A file of the same pipeline with one model."""
     file = tmp_path_factory.mktemp("compiled") / "conv.yaml"
-    file.write_text(compiled(config_of(2, ("conv",))))
+    file.write_text(compile_pipeline(config_of(2, ("conv",))))
     return file
 
 
@@ -141,7 +141,7 @@ def test_the_report_names_the_figures_of_the_run(backend, first):
         model, node = of_model(facts, name), name.replace("_", "-")
         figures = gate.figures(str(backend.place(artifact(first, f"Evaluator-{node}", "evaluation").uri)))
         assert model["metrics"]["teacher_forced_accuracy"] == pytest.approx(figures["teacher_forced_accuracy"])
-        assert shown(model["metrics"]["teacher_forced_accuracy"]) in page
+        assert format_value(model["metrics"]["teacher_forced_accuracy"]) in page
         assert (model["blessed"], model["failures"], model["blessed_against"]) == (True, [], None)
         version = artifact(first, f"Pusher-{node}", "pushed_model").metadata["pushed_version"]
         assert model["pushed"] == f"serving/{name}-2bar/{version}"

@@ -3,14 +3,13 @@ from typing import Any
 
 import pytest
 import yaml
+from drumline.kubeflow.serving import generate
+from drumline.models.batching_parameters import parameters
+from drumline.models.registry import MODELS
+from drumline.pipeline.profiles import LENGTHS
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from kubernetes import client
 from tensorflow_serving.config import model_server_config_pb2
-
-from kubeflow.serving import generate
-from models.batching_parameters import parameters
-from models.registry import MODELS
-from pipeline.profiles import LENGTHS
 
 FILES = generate.files()
 DEPLOYMENT = list(yaml.safe_load_all(FILES["deployment.yaml"]))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from drumline.commands.main import drumline
+from drumline.kubeflow import kfp_connection, package, submit
 
-from commands.__main__ import drums
-from kubeflow import kfp_connection, package, submit
 from tests.kubeflow.kfp_api import KfpApi, State, serving
 from tests.serving.certificates import Authority
 
@@ -71,7 +71,7 @@ def call(tmp_path, host, file):
 
     def called(*options, what=None, to=None):
         arguments = ["--runs", tmp_path / "runs", "kubeflow", "submit", what or file, "--host", to or host, *options]
-        return CliRunner().invoke(drums, list(map(str, arguments)))
+        return CliRunner().invoke(drumline, list(map(str, arguments)))
 
     return called
 

@@ -12,15 +12,15 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform.beam as tft_beam
 import yaml
+from drumline.kubeflow import compile as compiling
+from drumline.kubeflow import train_job
+from drumline.kubeflow.parameters import STRATEGY
+from drumline.kubeflow.train_job import Shared, Workers, manifest
+from drumline.kubeflow.train_job_api import TrainJobs
+from drumline.models.preprocessing import preprocessing_fn
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from components.preprocessing import preprocessing_fn
-from drums.errors import InputError
-from kubeflow import compile as compiling
-from kubeflow import train_job
-from kubeflow.parameters import STRATEGY
-from kubeflow.train_job import Shared, Workers, manifest
-from kubeflow.train_job_api import TrainJobs
+from drumline.errors import InputError
 from tests.kubeflow import pods
 from tests.kubeflow.kubernetes_api import Cluster, served
 from tests.models.test_strategies import free_ports

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.registry import build
 
-from drums.kit import STEPS_PER_BAR
-from models.registry import build
 from tests.models.tiny import BARS, TINY
 
 

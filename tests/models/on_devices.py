@@ -4,10 +4,10 @@ import sys
 
 import numpy as np
 import tensorflow as tf
+from drumline.models import training
+from drumline.models.registry import build
+from drumline.models.sizes import Training
 
-from models import training
-from models.registry import build
-from models.sizes import Training
 from tests.models.tiny import BARS, TINY
 
 

@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from models.registry import build
-from models.sizes import Training, VaeSizes
-from models.training import fit
+from drumline.models.registry import build
+from drumline.models.sizes import Training, VaeSizes
+from drumline.models.training import fit
 
 SIZES = VaeSizes(
     latent=4,

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import tensorflow as tf
+from drumline.models import export
+from drumline.models.encoding import combinations_of_velocities
+from drumline.models.registry import build
+from drumline.play.pushed_models import PushedModel
 
-from models import export
-from models.encoding import combinations_of_velocities
-from models.pushed import PushedModel
-from models.registry import build
 from tests.models.tiny import BARS, TINY
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.models import accuracy
+from drumline.models.vae import Vae
 
-from models import accuracy
-from models.vae import Vae
 from tests.models.tiny import BARS
 
 BAR = np.arange(16)
@@ -39,7 +39,7 @@ def test_repeat_bar_sampled_knows_the_first_bar_alone():
 
 
 def test_a_forecasters_primer_is_not_counted(forecaster):
-    beat = accuracy.reconstruction(forecaster, tf.zeros([1, 32], tf.int64))
+    beat = accuracy.predict_greedily(forecaster, tf.zeros([1, 32], tf.int64))
     assert beat.shape == (1, 32 - 16)
     own = tf.concat([tf.zeros([1, 16], tf.int64), beat], axis=1)
     assert accuracy.sampled_accuracy(forecaster, own).numpy() == [1.0]

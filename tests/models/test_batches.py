@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from drums.kit import STEPS_PER_BAR
-from models.batches import batches, spread, with_bars_mixed, with_bars_rotated, with_drums_dropped, with_drums_permuted
-from models.sizes import Training
+from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.batches import batches, drop_drums, mix_bars, permute_drums, pick_evenly, rotate_bars
+from drumline.models.sizes import Training
 
 WINDOWS = np.random.default_rng(0).integers(0, 512, (23, 64)).astype(np.uint16)
 ALL = Training(batch_size=8, steps=1, seed=3, rotate_bars=True, drop_drums=0.5, permute_drums=0.5, mix_bars=0.5)
@@ -45,7 +44,7 @@ def test_nothing_is_changed_unless_asked_for():
 
 
 def test_a_rotated_window_keeps_its_bars_and_their_order():
-    rotated = with_bars_rotated(tf.constant(WINDOWS, tf.int64), seed(1)).numpy()
+    rotated = rotate_bars(tf.constant(WINDOWS, tf.int64), seed(1)).numpy()
     shifts = set()
     for before, after in zip(WINDOWS, rotated, strict=True):
         fits = [shift for shift in range(4) if np.array_equal(np.roll(before, shift * STEPS_PER_BAR), after)]
@@ -56,18 +55,18 @@ def test_a_rotated_window_keeps_its_bars_and_their_order():
 
 def test_a_share_of_the_windows_loses_one_drum_throughout():
     windows = np.full((2000, 32), 511, np.int64)
-    dropped = with_drums_dropped(tf.constant(windows), 0.25, seed(2)).numpy()
+    dropped = drop_drums(tf.constant(windows), 0.25, seed(2)).numpy()
     assert all(len(set(window)) == 1 for window in dropped)
     left = dropped[:, 0]
     assert set(left) == {511, *(511 - (1 << drum) for drum in range(9))}
     assert np.mean(left != 511) == pytest.approx(0.25, abs=0.05)
-    np.testing.assert_array_equal(with_drums_dropped(tf.constant(windows), 0.0, seed(2)), windows)
+    np.testing.assert_array_equal(drop_drums(tf.constant(windows), 0.0, seed(2)), windows)
 
 
 def test_a_mixed_window_takes_each_bar_from_a_window_at_that_bar():
     windows = np.broadcast_to(np.arange(400)[:, None], (400, 64)).copy()
     windows = windows + 1000 * np.repeat(np.arange(4), STEPS_PER_BAR)
-    mixed = with_bars_mixed(tf.constant(windows), 0.5, seed(4)).numpy()
+    mixed = mix_bars(tf.constant(windows), 0.5, seed(4)).numpy()
     bars = mixed.reshape(400, 4, STEPS_PER_BAR)
     assert np.all(bars == bars[:, :, :1])
     np.testing.assert_array_equal(bars[:, :, 0] // 1000, np.broadcast_to(np.arange(4), (400, 4)))
@@ -78,13 +77,13 @@ def test_a_mixed_window_takes_each_bar_from_a_window_at_that_bar():
 
 
 def test_spread_windows_lie_at_equal_distances():
-    np.testing.assert_array_equal(spread(np.arange(9, dtype=np.uint16)[:, None], 3)[:, 0], [0, 4, 8])
-    assert len(spread(WINDOWS, 100)) == 23
+    np.testing.assert_array_equal(pick_evenly(np.arange(9, dtype=np.uint16)[:, None], 3)[:, 0], [0, 4, 8])
+    assert len(pick_evenly(WINDOWS, 100)) == 23
 
 
 def test_a_share_of_the_windows_gets_its_drums_in_another_order_throughout():
     windows = np.tile([1, 2, 4, 8, 16, 32, 64, 128, 256, 1 + 2, 0], (2000, 1))
-    permuted = with_drums_permuted(tf.constant(windows), 0.25, seed(2)).numpy()
+    permuted = permute_drums(tf.constant(windows), 0.25, seed(2)).numpy()
     assert (np.sort(permuted[:, :9]) == windows[:, :9]).all()
     assert (permuted[:, 9] == permuted[:, 0] | permuted[:, 1]).all()
     assert not permuted[:, 10].any()

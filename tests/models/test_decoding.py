@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.decoding import continue_beat, decode, draw_combination, draw_hits
+from drumline.models.encoding import hits_of_combinations, shift_right
 
-from drums.kit import STEPS_PER_BAR
-from models.decoding import continue_beat, decode, draw_combination, draw_hits
-from models.encoding import hits_of_combinations, shifted
 from tests.models.tiny import BARS
 
 STEPS = BARS * STEPS_PER_BAR
@@ -35,7 +35,7 @@ def test_a_primer_at_once_is_the_same_as_step_by_step(forecaster, windows, lengt
 
 def test_fed_the_truth_step_by_step_autoencoders_give_the_teacher_forced_logits(vae, windows):
     z = tf.random.stateless_normal([5, vae.sizes.latent], [1, 2])
-    previous, embeddings = shifted(hits_of_combinations(windows)), vae.embeddings(z)
+    previous, embeddings = shift_right(hits_of_combinations(windows)), vae.embeddings(z)
     conditions, length = vae.decoder.conditions(embeddings), STEPS // embeddings.shape[1]
     stepwise = []
     for step in range(STEPS):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.models.density import COMPONENTS, Density, fit_density
+from drumline.models.registry import build
 
-from models.density import COMPONENTS, Density, fitted
-from models.registry import build
 from tests.models.tiny import BARS, TINY
 
 SEEDS = tf.constant([[index, 7] for index in range(4000)], tf.int64)
@@ -48,7 +48,7 @@ def test_draws_of_a_fitted_density_lie_where_the_codes_do(clusters):
         codes = centres[rng.integers(0, clusters, count)] + rng.normal(size=[count, 8]) * 0.2
         return np.pad((codes + 5) * 50, [[0, 0], [0, model.steps - 8]]).astype(np.uint16)
 
-    z = fitted(model, windows(2000), windows(500)).draw(SEEDS).numpy()
+    z = fit_density(model, windows(2000), windows(500)).draw(SEEDS).numpy()
     nearest = abs(z[:, None] - centres).max(axis=-1)
     assert (nearest.min(axis=1) < 1).mean() > 0.99
     assert len(np.unique(nearest.argmin(axis=1))) == len(np.unique(centres, axis=0))
@@ -66,5 +66,5 @@ class Codes:
 def test_few_windows_make_a_density_too(count):
     model = build("flat_vae", BARS, TINY["flat_vae"])
     windows = np.random.default_rng(1).integers(0, 512, [count, model.steps], np.uint16)
-    z = fitted(model, windows, windows[:1]).draw(SEEDS[:5])
+    z = fit_density(model, windows, windows[:1]).draw(SEEDS[:5])
     assert np.isfinite(z).all()

@@ -1,8 +1,7 @@
 import numpy as np
 import tensorflow as tf
-
-from drums.kit import COMBINATIONS, combinations_of, hits_of
-from models.encoding import combinations_of_velocities, hits_of_combinations, shifted
+from drumline.drums.kit import COMBINATIONS, combinations_of, hits_of
+from drumline.models.encoding import combinations_of_velocities, hits_of_combinations, shift_right
 
 EVERY = np.arange(COMBINATIONS)
 
@@ -15,5 +14,5 @@ def test_the_graph_encodes_as_the_kit_does():
 
 def test_before_the_first_step_there_is_silence():
     hits = tf.random.uniform([2, 4, 9])
-    np.testing.assert_array_equal(shifted(hits)[:, 1:], hits[:, :-1])
-    assert not shifted(hits)[:, 0].numpy().any()
+    np.testing.assert_array_equal(shift_right(hits)[:, 1:], hits[:, :-1])
+    assert not shift_right(hits)[:, 0].numpy().any()

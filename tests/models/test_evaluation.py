@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from models import accuracy
-from models.decoding import decode
-from models.density import Density
-from models.evaluation import evaluation, number_of
-from models.measures import histogram
-from models.vae import Vae
+from drumline.models import accuracy
+from drumline.models.decoding import decode
+from drumline.models.density import Density
+from drumline.models.evaluation import evaluate_windows, number_of
+from drumline.models.measures import histogram
+from drumline.models.vae import Vae
 
 MAJORITY = 5
 
@@ -19,7 +18,7 @@ def other_z(network, windows):
 
 def evaluated(network, windows, other_z) -> dict[str, np.ndarray]:
     density = Density.standard(network.sizes.latent) if isinstance(network, Vae) else None
-    figures = evaluation(network, windows, majority=MAJORITY, other_z=other_z, density=density)
+    figures = evaluate_windows(network, windows, majority=MAJORITY, other_z=other_z, density=density)
     return {name: values.numpy() for name, values in figures.items()}
 
 

@@ -5,14 +5,14 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.drums.kit import hits_of
+from drumline.models import export
+from drumline.models.density import Density
+from drumline.models.encoding import combinations_of_velocities
+from drumline.models.evaluation import evaluate_windows
+from drumline.models.registry import build
+from drumline.models.vae import Vae
 
-from drums.kit import hits_of
-from models import export
-from models.density import Density
-from models.encoding import combinations_of_velocities
-from models.evaluation import evaluation
-from models.registry import build
-from models.vae import Vae
 from tests.models.tiny import BARS, TINY
 
 STEPS = BARS * 16
@@ -185,7 +185,7 @@ def test_examples_are_evaluated_one_by_one(vae, forecaster, velocities):
     for model, _, loaded in (vae, forecaster):
         other_z = model.posterior(OTHER_WINDOWS).mean() if isinstance(model, Vae) else None
         density = Density.standard(model.sizes.latent) if isinstance(model, Vae) else None
-        expected = evaluation(model, windows, majority=MAJORITY, other_z=other_z, density=density)
+        expected = evaluate_windows(model, windows, majority=MAJORITY, other_z=other_z, density=density)
         told = agree_alone_and_together(loaded, "evaluate", examples=serialized(half))
         assert set(told) == set(expected)
         for name, values in expected.items():

@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-
-from models import figures
+from drumline.models import figures
 
 
 def test_f1_is_the_harmonic_mean_of_precision_and_recall():

@@ -2,10 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from drumline.models.figures import ratio
+from drumline.models.intervals import song_interval
 from scipy import stats
-
-from models.figures import ratio
-from models.intervals import song_interval
 
 
 def mean(windows, total) -> float:

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from models.latent import normal_noise, slerp, uniform_noise
+from drumline.models.latent import normal_noise, slerp, uniform_noise
 
 SEEDS = tf.constant([[1, 2], [3, 4], [1, 5]], tf.int64)
 

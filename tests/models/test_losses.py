@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from models.losses import bernoulli_log_likelihood, categorical_log_likelihood, elbo_loss
+from drumline.models.losses import bernoulli_log_likelihood, categorical_log_likelihood, elbo_loss
 
 
 def test_bernoulli_log_likelihood_is_the_sum_of_the_logs_of_the_probabilities():

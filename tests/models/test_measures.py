@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from drums.kit import hits_of
-from models import measures
+from drumline.drums.kit import hits_of
+from drumline.models import measures
 
 PREDICTED = tf.constant([[0b11, 0b01, 0, 4], [0, 7, 7, 0]], tf.int64)
 TRUTH = tf.constant([[0b11, 0b11, 0, 0], [1, 7, 6, 0]], tf.int64)

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.encoding import hits_of_combinations
+from drumline.models.registry import build
+from drumline.models.sizes import ConvSizes, LstmSizes, VaeSizes
+from drumline.models.vae import Vae
 
-from drums.kit import STEPS_PER_BAR
-from models.encoding import hits_of_combinations
-from models.registry import build
-from models.sizes import ConvSizes, LstmSizes, VaeSizes
-from models.vae import Vae
 from tests.models.tiny import BARS, TINY
 
 STEPS = BARS * STEPS_PER_BAR
@@ -81,14 +81,18 @@ def test_z_depends_on_the_first_step_and_on_the_last(encoder, windows):
 
 def test_blanked_steps_are_silence(windows):
     vae = build("flat_vae", BARS, replace(TINY["flat_vae"], input_dropout=1.0))
-    assert not vae.heard(hits_of_combinations(windows), vae.embeddings(tf.zeros([5, 8])), (0, 1), 0.0).numpy().any()
+    assert (
+        not vae.decoder_inputs(hits_of_combinations(windows), vae.embeddings(tf.zeros([5, 8])), (0, 1), 0.0)
+        .numpy()
+        .any()
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25])
 def test_a_share_of_the_steps_heard_in_training_is_the_decoders_own(share, windows):
     vae = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], input_dropout=0.0))
     hits = hits_of_combinations(tf.repeat(windows, 40, axis=0))
-    heard = vae.heard(hits, vae.embeddings(tf.zeros([200, 8])), (0, 1), share)
+    heard = vae.decoder_inputs(hits, vae.embeddings(tf.zeros([200, 8])), (0, 1), share)
     changed = (heard.numpy() != hits.numpy()).any(axis=-1).mean()
     # Untrained, the decoder plays any of 512 combinations: nearly each of its own steps differs.
     assert changed == pytest.approx(share, abs=0.02)

@@ -7,13 +7,13 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from drumline.models import progress
+from drumline.models.progress import read_epochs
+from drumline.models.registry import build
+from drumline.models.sizes import ConvSizes, Training
+from drumline.models.training import fit
 
-from drums.errors import InputError
-from models import progress
-from models.progress import read_epochs
-from models.registry import build
-from models.sizes import ConvSizes, Training
-from models.training import fit
+from drumline.errors import InputError
 from tests.models import resumable
 from tests.models.tiny import BARS, TINY
 

@@ -6,12 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.models.recurrent import BidirectionalStack, Lstm, lstm_steps
+from drumline.models.sizes import LstmSizes
+from drumline.pipeline.profiles import PROFILES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from models.recurrent import BidirectionalStack, Lstm, lstm_steps
-from models.sizes import LstmSizes
-from pipeline.profiles import PROFILES
 
 
 def pair(units, features, dtype="float32", **options):

@@ -2,10 +2,9 @@ import itertools
 from dataclasses import asdict, replace
 
 import pytest
-
-from models.search import BOXES, Search, box_of, points, resized
-from models.sizes import ConvSizes, LstmSizes, Training
-from pipeline.profiles import PROFILES
+from drumline.models.search import BOXES, Search, box_of, points, resize
+from drumline.models.sizes import ConvSizes, LstmSizes, Training
+from drumline.pipeline.profiles import PROFILES
 
 SIZES = {
     f"{profile}-{model}-{bars}": (model, of_model.sizes)
@@ -20,14 +19,14 @@ SIZES["odd-conv"] = ("conv", ConvSizes(history=13, filters=5, kernel=11, pool=3)
 def test_every_point_of_a_box_is_valid_and_comes_once_the_profile_s_own_first(case):
     model, sizes = SIZES[case]
     tried = points(model, sizes, seed=3)
-    assert resized(sizes, tried[0]) == sizes
+    assert resize(sizes, tried[0]) == sizes
     box = box_of(model, sizes)
     assert all(set(BOXES[model][name]) <= set(values) for name, values in box.items())
     everything = {tuple(zip(box, values, strict=True)) for values in itertools.product(*box.values())}
     assert len(tried) == len(everything)
     assert {tuple(point.items()) for point in tried} == everything
     for point in tried:
-        of_point = asdict(resized(sizes, point))  # ConvSizes refuses a history that kernel and pool do not divide
+        of_point = asdict(resize(sizes, point))  # ConvSizes refuses a history that kernel and pool do not divide
         assert of_point.items() >= point.items()
         others = set(of_point) - set(point) - {"history"}
         assert all(of_point[name] == getattr(sizes, name) for name in others)
@@ -36,7 +35,7 @@ def test_every_point_of_a_box_is_valid_and_comes_once_the_profile_s_own_first(ca
 @pytest.mark.parametrize(("kernel", "pool"), itertools.product(range(1, 20), range(1, 6)))
 def test_the_history_grows_no_further_than_it_must(kernel, pool):
     sizes = ConvSizes(history=11, kernel=4, pool=2)
-    history = resized(sizes, {"kernel": kernel, "pool": pool}).history
+    history = resize(sizes, {"kernel": kernel, "pool": pool}).history
 
     def fits(steps: int) -> bool:
         try:

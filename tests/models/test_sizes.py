@@ -2,8 +2,7 @@ import dataclasses
 import json
 
 import pytest
-
-from models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
+from drumline.models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
 
 
 @pytest.mark.parametrize(

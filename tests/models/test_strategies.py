@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.models.registry import build
+from drumline.models.sizes import Training
+from drumline.models.training import fit, strategy_of
 
-from drums.errors import InputError
-from models.registry import build
-from models.sizes import Training
-from models.training import fit, strategy_of
+from drumline.errors import InputError
 from tests.models import on_devices
 from tests.models.tiny import BARS, TINY
 

@@ -5,14 +5,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.models import accuracy
+from drumline.models.forecasters import ConvForecaster
+from drumline.models.registry import MODELS, build
+from drumline.models.sizes import Training, VaeSizes
+from drumline.models.training import DecayToFloor, fit, linear_ramp
+from drumline.models.vae import Vae
 
-from drums.errors import InputError
-from models import accuracy
-from models.forecasters import ConvForecaster
-from models.registry import MODELS, build
-from models.sizes import Training, VaeSizes
-from models.training import DecayToFloor, fit, risen
-from models.vae import Vae
+from drumline.errors import InputError
 from tests.models.tiny import BARS, TINY
 
 QUICK = Training(batch_size=32, steps=80, learning_rate=2e-2, evaluate_every=40)
@@ -133,7 +133,7 @@ def test_the_last_epoch_ends_with_the_steps(pattern):
 
 
 def test_what_is_annealed_rises_in_a_straight_line_and_stays():
-    assert [float(risen(tf.constant(step), 40)) for step in (0.0, 10.0, 40.0, 90.0)] == [0.0, 0.25, 1.0, 1.0]
+    assert [float(linear_ramp(tf.constant(step), 40)) for step in (0.0, 10.0, 40.0, 90.0)] == [0.0, 0.25, 1.0, 1.0]
 
 
 def test_a_step_tells_the_network_its_beta_its_own_steps_and_a_seed_of_its_own(pattern, monkeypatch):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.models import batching_parameters, warmup
+from drumline.play.pushed_models import PushedModel
 from tensorflow_serving.apis import prediction_log_pb2
 
-from models import batching_parameters, warmup
-from models.pushed import PushedModel
 from tests.models.saved import push
 
 

@@ -1,6 +1,6 @@
 """Sizes at which every network is built in a moment."""
 
-from models.sizes import ConvSizes, LstmSizes, VaeSizes
+from drumline.models.sizes import ConvSizes, LstmSizes, VaeSizes
 
 BARS = 2
 TINY = {

@@ -10,10 +10,10 @@ import threading
 import time
 
 import pytest
+from drumline.pipeline.flink.cluster import FlinkCluster
+from drumline.pipeline.flink.jars import cached_jars
 
-from drums.errors import InputError
-from pipeline.flink.cluster import Cluster
-from pipeline.flink.jars import cached_jars
+from drumline.errors import InputError
 
 # Stands for Maven: notes the call, leaves half a jar if it is killed, and takes a moment.
 MVN = """#!/bin/sh
@@ -100,7 +100,7 @@ def flink():
 
     with http.server.HTTPServer(("localhost", 0), Handler) as server:
         threading.Thread(target=server.serve_forever).start()
-        yield Cluster(f"localhost:{server.server_port}"), answer
+        yield FlinkCluster(f"localhost:{server.server_port}"), answer
         server.shutdown()
 
 
@@ -118,4 +118,4 @@ def test_a_cluster_that_cannot_be_used_is_refused_in_one_sentence(flink, version
 def test_an_address_where_no_cluster_is_is_refused_in_one_sentence():
     for address in ("localhost:1", "no.such.host.invalid:8081", "localhost", "localhost:port"):
         with pytest.raises(InputError, match=f"--flink-master {address}: no Flink answers there"):
-            Cluster(address).overview()
+            FlinkCluster(address).overview()

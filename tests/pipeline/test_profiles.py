@@ -1,10 +1,9 @@
 import pytest
 import tensorflow as tf
-
-from models.registry import build
-from models.sizes import LstmSizes
-from models.training import Trainee
-from pipeline.profiles import CPU, DEMO, PAPER
+from drumline.models.registry import build
+from drumline.models.sizes import LstmSizes
+from drumline.models.training import Trainee
+from drumline.pipeline.profiles import CPU, DEMO, PAPER
 
 
 @pytest.mark.parametrize("profile", [DEMO, CPU, PAPER])

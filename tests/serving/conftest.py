@@ -1,8 +1,8 @@
 import shutil
 
 import pytest
+from drumline.serving.server import ModelServer
 
-from serving.server import Server
 from tests.models.saved import push
 from tests.serving.running import FLAT
 
@@ -19,7 +19,7 @@ def pushed(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(pushed):
     """A server of both, for tests that change nothing about it."""
-    with Server(pushed) as server:
+    with ModelServer(pushed) as server:
         yield server
 
 

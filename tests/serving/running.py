@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import requests
 import tensorflow as tf
+from drumline.serving.server import ModelServer
 from tensorflow_serving.apis import (
     get_model_status_pb2,
     model_service_pb2_grpc,
@@ -16,16 +17,14 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.server import Server
-
 FLAT, LSTM = "flat_vae-2bar", "lstm-2bar"
 
 
-def stub(server: Server):
+def stub(server: ModelServer):
     return prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(f"127.0.0.1:{server.port}"))
 
 
-def model_stub(server: Server):
+def model_stub(server: ModelServer):
     return model_service_pb2_grpc.ModelServiceStub(grpc.insecure_channel(f"127.0.0.1:{server.port}"))
 
 
@@ -54,18 +53,18 @@ def arrays(response: predict_pb2.PredictResponse) -> dict[str, np.ndarray]:
     return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
 
-def states(server: Server, model: str) -> dict[int, str]:
+def states(server: ModelServer, model: str) -> dict[int, str]:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = model
     found = model_stub(server).GetModelStatus(request, timeout=20).model_version_status
     return {one.version: get_model_status_pb2.ModelVersionStatus.State.Name(one.state) for one in found}
 
 
-def rest(server: Server, path: str) -> str:
+def rest(server: ModelServer, path: str) -> str:
     return f"http://127.0.0.1:{server.rest_port}{path}"
 
 
-def figure(server: Server, name: str, **labels: str) -> float:
+def figure(server: ModelServer, name: str, **labels: str) -> float:
     """A figure of the metrics page, 0 where it is not there."""
     for line in requests.get(rest(server, "/monitoring/prometheus/metrics"), timeout=20).text.splitlines():
         if line.startswith(f"{name}{{") and all(f'{key}="{value}"' in line for key, value in labels.items()):

@@ -5,10 +5,10 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
+from drumline.serving.batching import Batcher, BatchLimits
+from drumline.serving.request_error import RequestError
+from drumline.serving.server import ModelServer
 
-from serving.batching import Batcher, BatchLimits
-from serving.refusal import RefusalError
-from serving.server import Server
 from tests.serving.running import FLAT, LSTM, arrays, asking, figure, sampling, stub
 
 
@@ -110,10 +110,10 @@ def test_a_full_queue_refuses_and_is_used_again_when_it_has_room(batcher):
     queue.submit(x(0))
     first_waits(model)
     waiting = [queue.submit(x(1)), queue.submit(x(2, 3, 4))]
-    with pytest.raises(RefusalError, match="queue to which this task was submitted is full") as raised:
+    with pytest.raises(RequestError, match="queue to which this task was submitted is full") as raised:
         queue.submit(x(5))
     assert raised.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
-    with pytest.raises(RefusalError, match="Task size 7 is larger") as raised:
+    with pytest.raises(RequestError, match="Task size 7 is larger") as raised:
         queue.submit(x(*range(7)))
     assert raised.value.code == grpc.StatusCode.INVALID_ARGUMENT
     model.gate.set()
@@ -132,7 +132,7 @@ def test_what_is_too_late_or_cancelled_never_runs(batcher):
     assert long.cancel()
     last = queue.submit(x(5), time.monotonic() + 60)
     model.gate.set()
-    with pytest.raises(RefusalError) as raised:
+    with pytest.raises(RequestError) as raised:
         late.result(60)
     assert raised.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
     with pytest.raises(CancelledError):
@@ -148,7 +148,7 @@ def test_closing_answers_what_waits_and_takes_no_more(batcher):
     model.gate.set()
     queue.close()
     assert [future.result(0)["y"].item() for future in futures] == [0, 2, 4]
-    with pytest.raises(RefusalError, match="unloaded"):
+    with pytest.raises(RequestError, match="unloaded"):
         queue.submit(x(3))
 
 
@@ -159,7 +159,7 @@ def test_limits_that_make_no_sense_are_refused(limits):
 
 
 def test_batched_answers_are_those_of_lone_requests(pushed):
-    with Server(pushed, limits=BatchLimits(rows=16, wait=0.05)) as server:
+    with ModelServer(pushed, limits=BatchLimits(rows=16, wait=0.05)) as server:
         ask = stub(server).Predict
         velocities = np.random.default_rng(0).integers(0, 128, (24, 1, 7, 9)) * (np.arange(9) % 3 == 0)
         requests = [sampling(seed) for seed in range(24)]
@@ -180,7 +180,7 @@ def primed(window: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def batches(server: Server) -> list[float]:
+def batches(server: ModelServer) -> list[float]:
     """How many batches have run, of each kind that the tests ask for."""
     name = "drumline:batch_rows_count"
     return [

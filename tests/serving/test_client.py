@@ -10,6 +10,17 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.play.chaining import beats, seeds_of
+from drumline.serving.client import AsyncClient, Client
+from drumline.serving.client_requests import ClientTls
+from drumline.serving.errors import (
+    DeadlineError,
+    OverloadedError,
+    RefusedError,
+    ServingError,
+    UnknownModelError,
+    UnreachableError,
+)
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
@@ -18,18 +29,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
-from drums.errors import InputError
-from models.chaining import beats, seeds_of
-from serving.asking import Tls
-from serving.client import AsyncClient, Client
-from serving.errors import (
-    DeadlineError,
-    OverloadedError,
-    RefusedError,
-    ServingError,
-    UnknownModelError,
-    UnreachableError,
-)
+from drumline.errors import InputError
 
 MODEL, VERSION = "lstm-2bar", 7
 SEEDS = seeds_of(3, range(2))
@@ -230,10 +230,10 @@ def test_threads_share_a_client(address, servicer):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> Tls:
+def certificate(tmp_path_factory) -> ClientTls:
     """A certificate for localhost that signs itself, so that it can be each side's."""
     folder = tmp_path_factory.mktemp("tls")
-    tls = Tls(folder / "cert.pem", folder / "cert.pem", folder / "key.pem")
+    tls = ClientTls(folder / "cert.pem", folder / "cert.pem", folder / "key.pem")
     made = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "1"]
     subprocess.run([*made, *named, "-keyout", tls.key, "-out", tls.certificate], check=True, capture_output=True)
@@ -245,7 +245,7 @@ def test_mutual_tls_lets_in_who_has_a_certificate(servicer, certificate):
     with running(servicer, grpc.ssl_server_credentials([(key, chain)], chain, True)) as address:
         with Client(address, tls=certificate) as client:
             assert client.model(MODEL).states()[VERSION] == "AVAILABLE"
-        with Client(address, tls=Tls(certificate.authority)) as client, pytest.raises(UnreachableError):
+        with Client(address, tls=ClientTls(certificate.authority)) as client, pytest.raises(UnreachableError):
             client.model(MODEL).states()
         with Client(address) as client, pytest.raises(UnreachableError):
             client.model(MODEL).states()
@@ -253,4 +253,4 @@ def test_mutual_tls_lets_in_who_has_a_certificate(servicer, certificate):
 
 def test_a_certificate_that_cannot_be_read_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match=r"nowhere.pem: cannot be read \(No such file"):
-        Client("localhost:9", tls=Tls(tmp_path / "nowhere.pem"))
+        Client("localhost:9", tls=ClientTls(tmp_path / "nowhere.pem"))

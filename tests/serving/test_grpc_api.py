@@ -2,6 +2,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.play.pushed_models import PushedModel
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from tensorflow.core.framework import tensor_pb2
@@ -14,7 +15,6 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from models.pushed import PushedModel
 from tests.serving.running import FLAT, LSTM, arrays, asking, figure, model_stub, sampling, states, stub
 
 Code = grpc.StatusCode

@@ -8,20 +8,20 @@ import grpc
 import numpy as np
 import pytest
 import requests
+from drumline.serving.batching import BatchLimits
+from drumline.serving.servable import Servable
+from drumline.serving.server import ModelServer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from drums.errors import InputError
-from serving.batching import BatchLimits
-from serving.loaded import Loaded
-from serving.server import Server
+from drumline.errors import InputError
 from tests.serving.running import FLAT, figure, rest, sampling, soon, stub
 
 
 @pytest.fixture
 def held(monkeypatch):
     """Holds every model until it is set; `entered` is set once one runs."""
-    gate, run = threading.Event(), Loaded._run
+    gate, run = threading.Event(), Servable._run
     gate.entered = threading.Event()
 
     def wait(self, *arguments):
@@ -30,7 +30,7 @@ def held(monkeypatch):
         return run(self, *arguments)
 
     gate.set()
-    monkeypatch.setattr(Loaded, "_run", wait)
+    monkeypatch.setattr(Servable, "_run", wait)
     yield gate
     gate.set()
 
@@ -41,7 +41,7 @@ def code_of(call) -> grpc.StatusCode:
 
 def test_a_full_queue_answers_that_it_is_full_and_serves_on(own, held):
     body = {"signature_name": "sample", "instances": [{"temperature": 1, "seed": [1, 2]}]}
-    with Server(own, limits=BatchLimits(rows=1, wait=0, queue=2)) as server:
+    with ModelServer(own, limits=BatchLimits(rows=1, wait=0, queue=2)) as server:
         ask = stub(server).Predict.future
         held.clear()
         held.entered.clear()
@@ -64,7 +64,7 @@ def test_a_full_queue_answers_that_it_is_full_and_serves_on(own, held):
 
 
 def test_a_request_whose_deadline_passes_in_the_queue_never_runs(own, held):
-    with Server(own, limits=BatchLimits(rows=1, wait=0)) as server:
+    with ModelServer(own, limits=BatchLimits(rows=1, wait=0)) as server:
         ask = stub(server).Predict.future
         held.clear()
         held.entered.clear()
@@ -82,14 +82,14 @@ def test_a_request_whose_deadline_passes_in_the_queue_never_runs(own, held):
 
 
 def test_a_message_over_the_limit_is_refused_and_the_server_lives(own):
-    with Server(own, message_limit=100_000) as server:
+    with ModelServer(own, message_limit=100_000) as server:
         call = stub(server).Predict.future(sampling(rows=10_000), timeout=60)
         assert code_of(call) == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert stub(server).Predict(sampling(), timeout=60)
 
 
 def test_stopping_answers_what_is_on_its_way_and_takes_no_more(own, held):
-    server = Server(own, limits=BatchLimits(rows=1, wait=0))
+    server = ModelServer(own, limits=BatchLimits(rows=1, wait=0))
     server.start()
     body = {"signature_name": "sample", "instances": [{"temperature": 1, "seed": [1, 2]}]}
     address = rest(server, f"/v1/models/{FLAT}:predict")
@@ -117,11 +117,11 @@ def test_stopping_answers_what_is_on_its_way_and_takes_no_more(own, held):
         requests.post(address, json=body, timeout=5)
 
 
-def _in_flight(server: Server) -> int:
+def _in_flight(server: ModelServer) -> int:
     return sum(version.requests for version in server.served.status(sampling().model_spec))
 
 
-def _refuses(server: Server) -> bool:
+def _refuses(server: ModelServer) -> bool:
     call = stub(server).Predict.future(sampling(), timeout=0.5)
     return code_of(call) == grpc.StatusCode.UNAVAILABLE
 
@@ -131,11 +131,11 @@ def test_a_taken_port_is_an_error_in_a_sentence(own):
         port = taken.getsockname()[1]
         for ports in ({"port": port}, {"rest_port": port}):
             with pytest.raises(InputError, match=f"127.0.0.1:{port}: cannot listen there"):
-                Server(own, **ports).start()
+                ModelServer(own, **ports).start()
 
 
 def test_nobody_elsewhere_reaches_it_unless_told(own):
-    with Server(own) as server:
+    with ModelServer(own) as server:
         others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
         for host in (address for address in others if not address.startswith("127.")):
             for port in (server.port, server.rest_port):
@@ -144,7 +144,7 @@ def test_nobody_elsewhere_reaches_it_unless_told(own):
 
 
 def test_answers_for_many_rows_are_whole(own):
-    with Server(own) as server:
+    with ModelServer(own) as server:
         channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", options=[("grpc.max_receive_message_length", -1)])
         many = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(sampling(rows=3000), timeout=120)
         assert [dim.size for dim in many.outputs["hits"].tensor_shape.dim] == [3000, 32, 9]

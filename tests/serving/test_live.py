@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import requests
 import tensorflow as tf
+from drumline.serving.server import ModelServer
 from google.protobuf import text_format
 from tensorflow_serving.apis import model_management_pb2, predict_pb2, prediction_log_pb2
 
-from drums.errors import InputError
-from serving.server import Server
+from drumline.errors import InputError
 from tests.serving.running import FLAT, copied, model_stub, rest, sampling, soon, states, stub
 
 POLL = {"poll": 0.05}
@@ -21,7 +21,7 @@ POLL = {"poll": 0.05}
 class Asking:
     """Threads that ask without pause; `versions` answered, `errors` came instead."""
 
-    def __init__(self, server: Server, threads: int = 4):
+    def __init__(self, server: ModelServer, threads: int = 4):
         self.versions: set[int] = set()
         self.answers, self.errors = 0, []
         self._stub, self._stopped = stub(server), threading.Event()
@@ -46,7 +46,7 @@ class Asking:
             thread.join()
 
 
-def reload(server: Server, *models: str):
+def reload(server: ModelServer, *models: str):
     text = "".join(f"config {{ {model} }}" for model in models)
     request = model_management_pb2.ReloadConfigRequest()
     text_format.Parse(f"model_config_list {{ {text} }}", request.config)
@@ -64,7 +64,7 @@ def refusal(call, *arguments) -> tuple[grpc.StatusCode, str]:
 
 
 def test_a_new_version_takes_over_without_a_failed_request(own):
-    with Server(own, **POLL) as server, Asking(server) as asking:
+    with ModelServer(own, **POLL) as server, Asking(server) as asking:
         for version in (2, 3):
             soon(lambda: asking.answers > 10 * version)  # noqa: B023
             copied(own / FLAT, version)
@@ -76,7 +76,7 @@ def test_a_new_version_takes_over_without_a_failed_request(own):
 
 
 def test_a_broken_version_is_refused_and_the_last_good_one_stays(own):
-    with Server(own, **POLL) as server, Asking(server) as asking:
+    with ModelServer(own, **POLL) as server, Asking(server) as asking:
         broken = own / FLAT / "2"
         broken.mkdir()
         (broken / "saved_model.pb").write_bytes(b"broken")
@@ -96,7 +96,7 @@ def test_a_broken_version_is_refused_and_the_last_good_one_stays(own):
 
 
 def test_a_version_that_is_still_being_copied_is_tried_again_once_it_is_whole(own):
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         part = own / FLAT / "2"
         part.mkdir()
         shutil.copy(own / FLAT / "1" / "saved_model.pb", part)
@@ -111,12 +111,12 @@ def test_only_folders_named_by_a_number_with_a_model_are_versions(own):
     (own / FLAT / "latest" / "saved_model.pb").touch()
     (own / FLAT / "99999999999999999999" / "saved_model.pb").touch()
     (own / FLAT / "5").touch()
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         assert states(server, FLAT) == {1: "AVAILABLE"}
 
 
 def test_a_model_that_is_pushed_later_is_taken_up_and_one_that_goes_is_dropped(own):
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         shutil.copytree(own / FLAT, own / "new-2bar")
         soon(lambda: server.served.names() == [FLAT, "new-2bar"])
         shutil.rmtree(own / FLAT)
@@ -128,7 +128,7 @@ def test_a_configuration_pins_versions_and_labels(own):
     copied(own / FLAT, 2)
     policy = "model_version_policy { specific { versions: 1 versions: 2 } }"
     labels = 'version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }'
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         assert states(server, FLAT) == {2: "AVAILABLE"}
         assert reload(server, named(own, more=policy + labels)).status.error_code == 0
         assert states(server, FLAT) == {1: "AVAILABLE", 2: "AVAILABLE"}
@@ -147,7 +147,7 @@ def test_a_configuration_pins_versions_and_labels(own):
 def test_as_many_versions_stay_as_the_policy_says(own):
     for version in (2, 3):
         copied(own / FLAT, version)
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         reload(server, named(own, more="model_version_policy { latest { num_versions: 2 } }"))
         assert states(server, FLAT) == {2: "AVAILABLE", 3: "AVAILABLE"}
         reload(server, named(own, more="model_version_policy { all { } }"))
@@ -156,7 +156,7 @@ def test_as_many_versions_stay_as_the_policy_says(own):
 
 @pytest.mark.parametrize("path", ["/etc", "..", "flat_vae-2bar/../../..", "missing", ""])
 def test_a_request_cannot_name_folders_elsewhere(own, path):
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         code, _ = refusal(reload, server, f'name: "x" base_path: "{path}" model_platform: "tensorflow"')
         assert code == grpc.StatusCode.INVALID_ARGUMENT
         assert server.served.names() == [FLAT]
@@ -164,7 +164,7 @@ def test_a_request_cannot_name_folders_elsewhere(own, path):
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:predict"])
 def test_a_request_cannot_give_a_model_an_impossible_name(own, name):
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         assert refusal(reload, server, named(own, name))[0] == grpc.StatusCode.INVALID_ARGUMENT
         assert refusal(reload, server, named(own), named(own))[0] == grpc.StatusCode.INVALID_ARGUMENT
 
@@ -172,16 +172,16 @@ def test_a_request_cannot_give_a_model_an_impossible_name(own, name):
 def test_a_configuration_file_is_read_or_refused_in_a_sentence(own, tmp_path):
     file = tmp_path / "models.config"
     file.write_text(f"model_config_list {{ config {{ {named(own, name='drums')} }} }}")
-    with Server(own, config=file) as server:
+    with ModelServer(own, config=file) as server:
         assert server.served.names() == ["drums"]
     missing = 'version_labels { key: "stable" value: 7 }'
     file.write_text(f"model_config_list {{ config {{ {named(own, more=missing)} }} }}")
     with pytest.raises(InputError, match=r"models\.config: Request to assign label to version 7"):
-        Server(own, config=file).start()
+        ModelServer(own, config=file).start()
     for text in ("model_config_list { conf", "", 'model_config_list { config { base_path: "x" } }'):
         file.write_text(text)
         with pytest.raises(InputError, match=r"models\.config: no ModelServerConfig"):
-            Server(own, config=file)
+            ModelServer(own, config=file)
 
 
 def warm_up(version, *requests_: predict_pb2.PredictRequest) -> None:
@@ -197,7 +197,7 @@ def test_a_version_whose_warm_up_fails_is_not_served(own):
     warm_up(own / FLAT / "1", sampling())
     wrong = sampling()
     wrong.inputs["seed"].CopyFrom(tf.make_tensor_proto(np.zeros((1, 3), np.int64)))
-    with Server(own, **POLL) as server:
+    with ModelServer(own, **POLL) as server:
         assert states(server, FLAT) == {1: "AVAILABLE"}
         shutil.copytree(own / FLAT / "1", own / "part")
         shutil.rmtree(own / "part" / "assets.extra")

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import requests
+from drumline.serving.server import ModelServer
 
-from serving.server import Server
 from tests.serving.running import FLAT, LSTM, arrays, asking, figure, rest, sampling, stub
 
 ROW = {"temperature": 1.0, "seed": [3, 4]}
@@ -136,7 +136,7 @@ def test_a_body_that_is_too_large_is_refused_unread(own):
         while True:
             yield b" " * 65536
 
-    with Server(own, message_limit=100_000) as server:
+    with ModelServer(own, message_limit=100_000) as server:
         path = rest(server, f"/v1/models/{FLAT}:predict")
         named = requests.post(path, data=b" " * 100_001, timeout=20)
         assert (named.status_code, "larger" in named.json()["error"]) == (413, True)

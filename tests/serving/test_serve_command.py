@@ -7,21 +7,21 @@ import sys
 import pytest
 import requests
 from click.testing import CliRunner
+from drumline.commands.main import drumline
 
-from commands.__main__ import drums
 from tests.serving.running import FLAT
 
 
 def sentence_of(*arguments) -> str:
     """What the command says of what it cannot use: one line."""
-    result = CliRunner().invoke(drums, list(map(str, arguments)))
+    result = CliRunner().invoke(drumline, list(map(str, arguments)))
     assert isinstance(result.exception, SystemExit), result.exception
     (line,) = result.stderr.splitlines()
     return line
 
 
 def test_it_says_where_it_serves_and_ends_well_when_told(own, tmp_path):
-    command = [sys.executable, "-m", "commands", "--runs", tmp_path, "serve", "--port", "0", "--rest-port", "0"]
+    command = [sys.executable, "-m", "drumline", "--runs", tmp_path, "serve", "--port", "0", "--rest-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()
@@ -48,7 +48,7 @@ def test_what_is_broken_is_told_when_it_starts(own, tmp_path):
     (own / "lstm-2bar" / "7").mkdir(parents=True)
     (own / "lstm-2bar" / "7" / "saved_model.pb").write_text("nothing")
     (own / "conv-2bar").mkdir()
-    command = [sys.executable, "-m", "commands", "--runs", tmp_path, "serve", "--port", "0", "--rest-port", "0"]
+    command = [sys.executable, "-m", "drumline", "--runs", tmp_path, "serve", "--port", "0", "--rest-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             _, models, *problems = (process.stdout.readline() for _ in range(4))
@@ -61,7 +61,7 @@ def test_what_is_broken_is_told_when_it_starts(own, tmp_path):
 
 def test_what_it_cannot_use_is_told_in_a_sentence(tmp_path):
     empty = ("--runs", tmp_path, "serve", "--port", 0, "--rest-port", 0)
-    assert "serving: no model that can be loaded; `./run drums train`" in sentence_of(*empty)
+    assert "serving: no model that can be loaded; `./run drumline train`" in sentence_of(*empty)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"127.0.0.1:{port}: cannot listen there" in sentence_of(*empty, "--port", port)
@@ -75,5 +75,5 @@ def test_what_it_cannot_use_is_told_in_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("option", [("--batch-size", 0), ("--queue", 0), ("--port", 70000), ("--batch-timeout-ms", -1)])
 def test_numbers_out_of_range_are_refused(tmp_path, option):
-    result = CliRunner().invoke(drums, ["--runs", str(tmp_path), "serve", *map(str, option)])
+    result = CliRunner().invoke(drumline, ["--runs", str(tmp_path), "serve", *map(str, option)])
     assert result.exit_code == 2

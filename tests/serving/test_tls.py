@@ -1,11 +1,11 @@
 import grpc
 import pytest
 import requests
+from drumline.serving.server import ModelServer
+from drumline.serving.tls import ServerTls
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from drums.errors import InputError
-from serving.server import Server
-from serving.tls import Tls
+from drumline.errors import InputError
 from tests.serving.certificates import Authority
 from tests.serving.running import FLAT, sampling
 
@@ -28,7 +28,7 @@ def asked(server, root, client=None) -> int:
 
 
 def test_with_a_certificate_both_ports_speak_tls_only(own, authority):
-    with Server(own, tls=Tls(*authority.sign("server"))) as server:
+    with ModelServer(own, tls=ServerTls(*authority.sign("server"))) as server:
         assert asked(server, authority.certificate) == 1
         plain = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(f"127.0.0.1:{server.port}"))
         with pytest.raises(grpc.RpcError):
@@ -39,7 +39,7 @@ def test_with_a_certificate_both_ports_speak_tls_only(own, authority):
 
 def test_where_clients_must_show_a_certificate_no_other_one_will_do(own, authority, tmp_path):
     stranger = Authority(tmp_path, "stranger")
-    with Server(own, tls=Tls(*authority.sign("server"), authority.certificate)) as server:
+    with ModelServer(own, tls=ServerTls(*authority.sign("server"), authority.certificate)) as server:
         assert asked(server, authority.certificate, authority.sign("client")) == 1
         address = f"https://127.0.0.1:{server.rest_port}/v1/models/{FLAT}"
         for client in (None, stranger.sign("client")):
@@ -57,7 +57,7 @@ def test_files_that_are_no_certificates_are_refused_in_a_sentence(authority, tmp
     text.write_text("hello")
     for wrong in ((text, key), (certificate, text), (certificate, authority.key_file), (tmp_path / "no.pem", key)):
         with pytest.raises(InputError, match="no certificate with its key"):
-            Tls(*wrong)
+            ServerTls(*wrong)
     for clients in (text, tmp_path / "no.pem"):
         with pytest.raises(InputError, match="no certificate of an authority"):
-            Tls(certificate, key, clients)
+            ServerTls(certificate, key, clients)

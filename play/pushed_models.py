@@ -1,0 +1,77 @@
+"""Beats from pushed models, without a server."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from drumline.play.chaining import beats, seeds_of
+
+from drumline.errors import InputError
+
+
+@dataclass(frozen=True)
+class PushedModel:
+    """A model at one length, in the folder above its versions: `runs/serving/lstm-2bar`."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name.rpartition("-")[0]
+
+    @property
+    def bars(self) -> int:
+        return int(self.folder.name.rpartition("-")[2].removesuffix("bar"))
+
+    @property
+    def version(self) -> int:
+        """The latest version, as TF Serving chooses it."""
+        return max(int(version.name) for version in self.folder.iterdir() if version.name.isdigit())
+
+    @functools.cached_property
+    def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
+        return tf.saved_model.load(str(self.folder / str(self.version))).signatures
+
+    def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """What a signature answers. inputs: of the signature's types, batch first."""
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        return {name: value.numpy() for name, value in self.signatures[signature](**tensors).items()}
+
+    def generate(
+        self, count: int, temperature: float, seed: int, bars: int | None = None, first: int = 0
+    ) -> np.ndarray:
+        """Beats out of nothing, int64 [count, 16 * bars, 9]: drawn, or continued from a step of silence.
+
+        The same seed gives the same beats, and beat i is the same whatever the count.
+        bars: their length, by default a window's; models/chaining.py tells how others come about.
+        first: the number of the first beat, for whoever takes them in parts.
+        Raises InputError for a model that an older Drumline pushed.
+        """
+        if not {"draw", "continue"} & set(self.signatures):
+            raise InputError(
+                f"{self.folder / str(self.version)}: an older Drumline pushed this model, without the signature draw; "
+                "`./run drumline train` pushes it anew"
+            )
+        return beats(self, bars or self.bars, temperature, seeds_of(seed, range(first, first + count)))
+
+
+def pushed_models(serving: Path) -> list[PushedModel]:
+    """All models that have a version in a serving folder, by name and length."""
+    folders = [folder for folder in serving.glob("*-*bar") if any(v.name.isdigit() for v in folder.iterdir())]
+    return sorted(map(PushedModel, folders), key=lambda model: (model.name, model.bars))
+
+
+def pushed_model(serving: Path, name: str, bars: int) -> PushedModel:
+    """The model of that name and length. Raises InputError where it was never pushed."""
+    models = pushed_models(serving)
+    for model in models:
+        if (model.name, model.bars) == (name, bars):
+            return model
+    there = ", ".join(model.folder.name for model in models) or "none"
+    raise InputError(
+        f"{serving}: no pushed model {name} for {bars} bars (there: {there}); "
+        f"`./run drumline train` or `./run demo` trains and pushes models"
+    )

@@ -1,1 +1,0 @@
-"""Clients of the pushed models, and a server of TensorFlow Serving's API for one machine."""
