@@ -13,12 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
 from drumline.models import export
 from drumline.models.encoding import combinations_of_velocities
-from drumline.models.registry import build
-from drumline.pipeline.profiles import profile_of
+from drumline.models.network import build_model
+from drumline.pipeline.profile import ModelProfile, Profile
 from drumline.play.chaining import seeds_of
 from drumline.play.pushed_models import PushedModel
 from rich.console import Console
@@ -33,23 +32,22 @@ REPEATS = 5  # of the batch, of which the median counts
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", default="demo")
-    parser.add_argument("--bars", type=int, default=16, choices=(2, 16))
+    parser.add_argument("--bars", type=int, default=16, help="a length of the profile")
     parser.add_argument("--batch", type=int, default=64)
     arguments = parser.parse_args()
-    sizes = {name: of.sizes for (name, bars), of in profile_of(arguments.profile).items() if bars == arguments.bars}
+    models = Profile.read(arguments.profile).models(arguments.bars)
     title = f"{arguments.batch} beats of {arguments.bars} bars, profile {arguments.profile}; {cpu()}"
     table = Table("model", "signature", "batch, s", "singly, s", "ratio", "same, %", title=title)
-    for name in track(sizes, description="measuring", transient=True):
+    for name in track(models, description="measuring", transient=True):
         with tempfile.TemporaryDirectory() as folder:
-            table.add_row(name, *row(pushed(name, arguments.bars, sizes[name], Path(folder)), arguments.batch))
+            table.add_row(name, *row(pushed(name, arguments.bars, models[name], Path(folder)), arguments.batch))
     Console().print(table)
 
 
-def pushed(name: str, bars: int, sizes, folder: Path) -> PushedModel:
+def pushed(name: str, bars: int, profile: ModelProfile, folder: Path) -> PushedModel:
     """A model with the weights it begins with, as a SavedModel."""
-    model, place = build(name, bars, sizes), folder / f"{name}-{bars}bar"
-    nothing = tf.zeros([1, model.steps], tf.int64)
-    export.save(model, place / "1", combinations_of_velocities, majority=0, other_windows=nothing)
+    model, place = build_model(profile.kind, bars, profile.sizes), folder / f"{name}-{bars}bar"
+    export.save(model, place / "1", combinations_of_velocities, majority=0)
     return PushedModel(place)
 
 

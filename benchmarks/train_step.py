@@ -27,10 +27,10 @@ PEAK_ROWS = 2048  # of the square matrices that find the peak: 17 GFLOP a produc
 
 
 def main() -> None:
-    from drumline.pipeline.profiles import PROFILES
+    from drumline.pipeline.profile import Profile, list_profiles
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", choices=PROFILES, help="default: all but paper")
+    parser.add_argument("--profile", choices=list_profiles(), help="default: all but paper")
     parser.add_argument("--steps", type=int, default=8, help="timed steps; the fastest counts (default 8)")
     parser.add_argument("--peer-only", action="store_true")
     parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
@@ -42,9 +42,12 @@ def main() -> None:
     print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} before the first step")
     if not arguments.peer_only:
         table = Table("profile", "model", "bars", "batch", "dtype", "steps/s", "peak MB", "GFLOP/s", "of the peak")
-        names = [arguments.profile] if arguments.profile else [name for name in PROFILES if name != "paper"]
-        for profile, (model, bars) in ((name, key) for name in names for key in PROFILES[name]):
-            table.add_row(profile, model, str(bars), *cells(run(["profile", profile, model, bars], arguments.steps)))
+        names = [arguments.profile] if arguments.profile else [name for name in list_profiles() if name != "paper"]
+        for profile in map(Profile.read, names):
+            for length in profile.lengths:
+                for model in profile.models(length):
+                    ran = run(["profile", profile.name, model, length], arguments.steps)
+                    table.add_row(profile.name, model, str(length), *cells(ran))
         console.print(table)
 
     table = Table(
@@ -77,28 +80,30 @@ def measure(kind: str, *which) -> dict:
     import numpy as np
     import tensorflow as tf
     from drumline.drums.kit import COMBINATIONS, STEPS_PER_BAR
+    from drumline.models.kinds import find_kind
+    from drumline.models.network import build_model
     from drumline.models.recurrent import Lstm
-    from drumline.models.registry import build
     from drumline.models.sizes import Training, VaeSizes
     from drumline.models.training import Trainee
-    from drumline.pipeline.profiles import PROFILES
+    from drumline.pipeline.profile import Profile
 
     if kind == "peer":
         mixed, loop = which
         if loop == "keras":
             Lstm._trains_here = lambda _: False
-        name, bars = "flat_vae", 2
+        kind, bars = find_kind("flat_vae"), 2
         sizes = VaeSizes(
             latent=256, encoder="sequence", encoder_units=512, decoder_units=256, decoder_layers=2, encoder_layers=1
         )
         training = Training(batch_size=512, steps=100, mixed_bfloat16=mixed)
     else:
         profile, name, bars = which
-        sizes, training = PROFILES[profile][name, bars].sizes, PROFILES[profile][name, bars].training
+        chosen = Profile.read(profile).models(bars)[name]
+        kind, sizes, training = chosen.kind, chosen.sizes, chosen.training
     training = replace(training, strategy="")
     dtype = "bfloat16" if training.mixed_bfloat16 else "float32"
     peak = peak_gflops(tf, dtype)
-    model = build(name, bars, sizes, mixed_bfloat16=training.mixed_bfloat16)
+    model = build_model(kind, bars, sizes, mixed_bfloat16=training.mixed_bfloat16)
     trainee = Trainee(model, training)
     step = tf.function(trainee.train_step)
     drawn = np.random.default_rng(0).integers(0, COMBINATIONS, (training.batch_size, bars * STEPS_PER_BAR))

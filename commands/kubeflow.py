@@ -20,21 +20,26 @@ def kubeflow():
 @click.option("--gpus", type=click.IntRange(0), default=1, help="Of each machine that trains; 0 for none.")
 @click.option("--machines", type=click.IntRange(1), default=1, help="That train a model together, in a TrainJob.")
 @click.option("--models", default="", help="Which models, with commas.", show_default="all")
+@click.option("--profile", default="cpu", help="Profile whose lengths and models are compiled: a name or a TOML file.")
 @click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv, in short trainings.")
 @click.option("--pipeline-root", default="minio://mlpipeline/v2/artifacts", help="Where artifacts go: minio, s3, gs.")
 @click.option("--out", type=click.Path(path_type=Path), default=FILES, show_default="kubeflow", help="The folder.")
 @quiet
-def compile_(runs, image, gpus, machines, models, tune, pipeline_root, out):
+def compile_(runs, image, gpus, machines, models, profile, tune, pipeline_root, out):
     """Write drums-2bar.yaml and drums-16bar.yaml for Kubeflow Pipelines.
 
     What differs from run to run (corpus, profile, seed, steps, thresholds) is a parameter of `submit`.
     """
     from drumline.kubeflow.compile import ClusterOptions, compile_pipeline, config_of
-    from drumline.pipeline.profiles import LENGTHS
+    from drumline.pipeline.config import split_names
+    from drumline.pipeline.profile import Profile
 
     cluster = ClusterOptions(image, gpus, pipeline_root, machines)
-    names = tuple(name.strip() for name in models.split(",") if name.strip())
-    texts = {f"drums-{bars}bar.yaml": compile_pipeline(config_of(bars, names, tune=tune), cluster) for bars in LENGTHS}
+    names = split_names(models)
+    texts = {
+        f"drums-{bars}bar.yaml": compile_pipeline(config_of(bars, names, tune=tune, profile=profile), cluster)
+        for bars in Profile.read(profile).lengths
+    }
     ensure_writable(out)
     for name, text in texts.items():
         (out / name).write_text(text)
@@ -85,12 +90,12 @@ def submit(
     from drumline.kubeflow.kfp_connection import Connection
     from drumline.kubeflow.kfp_server import KubeflowClient
     from drumline.kubeflow.package import read_package
+    from drumline.kubeflow.parameters import check_values
     from drumline.kubeflow.submit import RunError, Submission, wait
-    from drumline.kubeflow.values import check
 
     package = read_package(package)
     values = package.values(params)
-    check(values)
+    check_values(values, package.bars)
     submission = Submission(
         package.without_cache() if no_cache else package,
         values,

@@ -1,4 +1,4 @@
-"""Runs of the pipeline: train, demo."""
+"""Runs of the pipeline: train, demo, profiles."""
 
 import shlex
 from pathlib import Path
@@ -7,8 +7,8 @@ import click
 from drumline.commands.group import drumline, quiet, relative, show
 
 
-def _words(context, option, text: str) -> tuple[str, ...]:
-    """The words of an option, as a shell would part them."""
+def _split_words(context, option, text: str) -> tuple[str, ...]:
+    """Splits an option into words as a shell would."""
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
@@ -16,65 +16,118 @@ def _words(context, option, text: str) -> tuple[str, ...]:
 
 
 @drumline.command()
+@click.option("--midi", required=True, help="Folder of MIDI files or archives, or an address such as gs://bucket/midi.")
+@click.option("--bars", type=int, default=2, help="Length of a window in bars, one of the profile's lengths.")
+@click.option("--profile", default="demo", help="Settings of the models: demo, cpu, paper, or a TOML file.")
 @click.option(
-    "--midi", required=True, help="The folder of MIDI files or archives; or an address such as gs://bucket/midi."
+    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Override a setting of the profile; may be repeated."
 )
-@click.option("--bars", type=int, default=2, help="Length of a window: 2 or 16.")
-@click.option("--profile", default="demo", help="The sizes of models and training: demo, cpu or paper.")
-@click.option("--models", default="", help="Which models, with commas.", show_default="all of the profile")
-@click.option("--seed", type=int, default=0, help="Of the first weights and all that training draws.")
-@click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv, in short trainings.")
+@click.option("--models", default="", help="Models to train, with commas.", show_default="all of the profile")
+@click.option("--seed", type=int, help="Random seed of the training.", show_default="the profile's")
+@click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv in short trainings.")
 @click.option("--pattern", default="*", help="What to read in the folder, such as 'span-{SPAN}/*': the latest span.")
-@click.option("--spans", type=int, default=1, help="On how many of the latest spans that were read to train.")
-@click.option("--force", is_flag=True, help="Run every node, also those whose result is cached.")
-@click.option("--beam-runner", default="direct", help="Where Beam's nodes run: direct or flink (docs/CLUSTER.md).")
+@click.option("--spans", type=int, default=1, help="Number of latest spans to train on, of those that were ever read.")
+@click.option("--force", is_flag=True, help="Run every node again, ignoring the cache.")
+@click.option("--beam-runner", default="direct", help="Runner of the Beam nodes: direct or flink (docs/CLUSTER.md).")
 @click.option("--flink-master", default="", help="HOST:PORT of a Flink cluster.", show_default="one on this machine")
 @click.option(
-    "--beam-args", default="", callback=_words, show_default=False, help="More of Beam's arguments, in quotation marks."
+    "--beam-args", default="", callback=_split_words, show_default=False, help="Further arguments for Beam, quoted."
 )
 @quiet
-def train(runs, midi, bars, profile, models, seed, tune, pattern, spans, force, beam_runner, flink_master, beam_args):
-    """One run of the pipeline: reads MIDI, trains, evaluates, and pushes the models that pass their gate."""
-    from drumline.pipeline.config import Config, absolute
+def train(
+    runs,
+    midi,
+    bars,
+    profile,
+    settings,
+    models,
+    seed,
+    tune,
+    pattern,
+    spans,
+    force,
+    beam_runner,
+    flink_master,
+    beam_args,
+):
+    """Run the pipeline: read MIDI, train, evaluate, and push the models that pass their gate.
 
-    names = tuple(name.strip() for name in models.split(",") if name.strip())
-    beam = {"beam_runner": beam_runner, "flink_master": flink_master, "beam_pipeline_args": beam_args}
+    Settings are named as in the profile, for example `--set training.steps=500` for all models or
+    `--set hierarchical_vae.sizes.latent=64` for one; `drumline profiles` lists them. If a training is killed, repeat
+    the command: it resumes from the last checkpoint.
+    """
+    from drumline.pipeline.config import Config, absolute, split_names
+
     config = Config(
-        absolute(midi), bars, profile, names, runs, pattern, spans, cache=not force, seed=seed, tune=tune, **beam
+        absolute(midi),
+        bars,
+        profile,
+        split_names(models),
+        runs,
+        pattern,
+        spans,
+        cache=not force,
+        seed=seed,
+        tune=tune,
+        beam_runner=beam_runner,
+        flink_master=flink_master,
+        beam_pipeline_args=beam_args,
+        settings=settings,
     )
     _run(config)
     _print_latest(config.metadata)
 
 
 @drumline.command()
+@click.argument("profile", required=False)
+def profiles(profile):
+    """List the profiles, or print one, ready to be copied and changed.
+
+    A profile is a TOML file with all settings of the models, their training and their gates:
+    `drumline profiles demo > my.toml`, then `drumline train --profile my.toml`.
+    """
+    from drumline.pipeline.profile import Profile, list_profiles, locate_profile
+
+    if profile:
+        click.echo(locate_profile(profile).read_text(), nl=False)
+        return
+    for name in list_profiles():
+        found = Profile.read(name)
+        models = dict.fromkeys(model for bars in found.lengths for model in found.models(bars))
+        click.echo(f"{name:<8} {', '.join(map(str, found.lengths))} bars: {', '.join(models)}")
+
+
+@drumline.command()
 @quiet
 def demo(runs):
-    """Everything in minutes: fetch a free corpus, train both lengths, print the table, write MIDI and pages."""
+    """Fetch a free corpus, train models of both lengths, and write MIDI files and reports, in minutes."""
     from drumline.corpora import find as corpora
     from drumline.pipeline.config import Config
-    from drumline.pipeline.profiles import LENGTHS
+    from drumline.pipeline.profile import Profile
     from drumline.play.beats import BeatMaker
     from drumline.results.report_files import reported_runs, write_report
 
     click.echo("Fetching the soundtrack of Freedoom (BSD-3-Clause)")
     corpus = corpora.fetch_freedoom(runs / "corpora")
     click.echo(f"{len(corpora.midi_files(corpus))} MIDI files in {relative(corpus)}")
-    for bars in LENGTHS:
+    lengths = Profile.read("demo").lengths
+    for bars in lengths:
         click.echo(f"\nTraining on windows of {bars} bars")
         _run(Config(str(corpus), bars, models=("conv", "hierarchical_vae", "lstm"), runs=runs))
     click.echo()
     _print_latest(runs / "metadata.sqlite")
-    click.echo("\nNew beats, as MIDI files:")
-    for bars in LENGTHS:
+    click.echo("\nNew beats (MIDI files):")
+    for bars in lengths:
         out = runs / "beats" / f"{bars}bar"
         for beat in BeatMaker(runs / "serving", ("hierarchical_vae",), bars, out).generate(count=4):
             click.echo(relative(beat.path))
-    click.echo("\nWhat came of it, as pages for the browser:")
-    for number in sorted(reported_runs(runs / "metadata.sqlite"))[-len(LENGTHS) :]:
+    click.echo("\nReports (open in a browser):")
+    for number in sorted(reported_runs(runs / "metadata.sqlite"))[-len(lengths) :]:
         click.echo(relative(write_report(runs, [number])))
 
 
 def _run(config) -> None:
+    config.check_paths()
     from drumline.pipeline.console import NodeError
     from drumline.pipeline.run_pipeline import run
 

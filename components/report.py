@@ -2,11 +2,11 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from drumline.drums import audio
-from drumline.models.registry import MODELS
 from drumline.results.examples import to_json
 from drumline.results.report_files import FACTS, PAGE, REPORT
 from drumline.results.report_page import render_report
@@ -21,18 +21,24 @@ PIPELINE, RUNS = "pipeline", "runs"
 
 
 class ReportSpec(ComponentSpec):
-    """Each model of the registry has inputs of its own; those of the run are there."""
+    """`Report` makes a subclass with the inputs of its models: see `make_spec_class`."""
 
     PARAMETERS = {PIPELINE: ExecutionParameter(type=str), RUNS: ExecutionParameter(type=str)}
     INPUTS = {
         "examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=tfx.types.standard_artifacts.TransformGraph),
-    } | {
-        f"{kind}_{model}": ChannelParameter(type=type_, optional=True)
-        for model in MODELS
-        for kind, type_ in OF_A_MODEL.items()
     }
     OUTPUTS = {REPORT: ChannelParameter(type=File)}
+
+
+def make_spec_class(models: Iterable[str]) -> type[ReportSpec]:
+    """Makes a specification with optional inputs for each model: `model_lstm`, `evaluation_lstm` and so on."""
+    inputs = {
+        f"{kind}_{model}": ChannelParameter(type=type_, optional=True)
+        for model in models
+        for kind, type_ in OF_A_MODEL.items()
+    }
+    return type("ReportSpec", (ReportSpec,), {"INPUTS": ReportSpec.INPUTS | inputs})
 
 
 class Executor(base_executor.BaseExecutor):
@@ -61,7 +67,7 @@ class Report(base_component.BaseComponent):
 
     def __init__(self, pipeline: str, runs: Path, examples, transform_graph, of_models: dict[str, dict[str, Any]]):
         channels = {f"{kind}_{model}": channel for model, by in of_models.items() for kind, channel in by.items()}
-        spec = ReportSpec(
+        spec = make_spec_class(of_models)(
             pipeline=pipeline,
             runs=str(runs),
             examples=examples,

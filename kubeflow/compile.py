@@ -99,9 +99,9 @@ class ClusterOptions:
         }
 
 
-def config_of(bars: int, models: tuple[str, ...] = (), *, tune: bool = False) -> Config:
+def config_of(bars: int, models: tuple[str, ...] = (), *, tune: bool = False, profile: str = PROFILE) -> Config:
     """The run that a compiled file stands for, its parameters at their defaults. Raises InputError."""
-    return Config(PARAMETERS["corpus"].default, bars, PROFILE, models, VOLUME, tune=tune)
+    return Config(PARAMETERS["corpus"].default, bars, profile, models, VOLUME, tune=tune)
 
 
 def compile_pipeline(config: Config, cluster: ClusterOptions = ClusterOptions()) -> str:

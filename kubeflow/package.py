@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +12,14 @@ from typing import Any
 
 import yaml
 from drumline.kubeflow.lint import SCHEMA_VERSION
-from drumline.pipeline.profiles import LENGTHS
+from drumline.pipeline.profile import parse_value
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from drumline.errors import InputError
 
 HERE = Path(__file__).parent
+SETTINGS = "settings"  # the parameter that holds overrides of single settings, such as training.steps
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class Package:
         """Named by what is in it, so that the same is not uploaded twice; and by the pipeline, as a server that keeps
         versions as Kubernetes' own objects wants their names to differ in the whole namespace."""
         return f"{self.name}-{hashlib.sha256(self.text.encode()).hexdigest()[:12]}"
+
+    @property
+    def bars(self) -> int:
+        """Length of the pipeline's windows; 0 where its name does not tell."""
+        found = re.fullmatch(r"drums-(\d+)bar", self.name)
+        return int(found[1]) if found else 0
 
     @property
     def nodes(self) -> list[str]:
@@ -57,6 +65,11 @@ class Package:
             name, equals, text = one.partition("=")
             if not equals:
                 raise InputError(f"--param {one}: write it as NAME=VALUE")
+            if "." in name and SETTINGS in declared:
+                if name in values.get(SETTINGS, {}):
+                    raise InputError(f"--param {one}: {name} is given twice")
+                values.setdefault(SETTINGS, {})[name] = parse_value(text)
+                continue
             if name not in declared:
                 known = ", ".join(sorted(declared)) or "none"
                 raise InputError(f"--param {one}: {self.name} has no parameter {name!r}; there are: {known}")
@@ -72,10 +85,13 @@ def read_package(file_or_length: str) -> Package:
     """A compiled file, or that of a window length beside this module. Raises InputError."""
     path = Path(file_or_length)
     if file_or_length.isdecimal():
-        if int(file_or_length) not in LENGTHS:
-            lengths = " and ".join(map(str, LENGTHS))
-            raise InputError(f"{file_or_length}: no length of a window; there are {lengths}, or name a file")
         path = HERE / f"drums-{int(file_or_length)}bar.yaml"
+        if not path.exists():
+            there = ", ".join(sorted(other.name for other in HERE.glob("drums-*bar.yaml")))
+            raise InputError(
+                f"{file_or_length}: there is no compiled pipeline of that length ({there}); "
+                "`drumline kubeflow compile` writes one for each length of a profile"
+            )
     try:
         return parse_package(path.read_text())
     except OSError as error:

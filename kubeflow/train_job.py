@@ -19,7 +19,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from drumline.kubeflow.parameters import STRATEGY
 from drumline.kubeflow.repairs import local
 from tfx.types.standard_component_specs import MODEL_KEY
 from tfx.utils import path_utils
@@ -100,7 +99,8 @@ class Shared:
         """The step's, for workers that share its training, on the volume. Kubernetes puts the worker's number in."""
         arguments = [argument.replace("$", "$$") for argument in self._arguments]
         step = json.loads(arguments[self._at])
-        step["inputs"].setdefault("parameterValues", {})[STRATEGY] = "multi_worker"
+        values = step["inputs"].setdefault("parameterValues", {})
+        values["settings"] = {**values.get("settings", {}), "training.strategy": "multi_worker"}
         for place, artifact in _artifacts(step["inputs"]):
             if Path(local(artifact["uri"])).exists():
                 artifact["uri"] = str(self.folder / "inputs" / place)

@@ -54,24 +54,15 @@ def draw_indices(step: tf.Tensor, training: Training, count: int) -> tf.Tensor:
 
 
 def augment(windows: tf.Tensor, step: tf.Tensor, training: Training) -> tf.Tensor:
-    """The batch of a step with the recipe's augmentations. int64 [B, steps], as is what it returns."""
-    for_mix, for_drop, for_permute, for_rotate = tf.unstack(tf.random.split(_seed(training, _CHANGE, step), 4))
+    """The batch of a step after augmentation. int64 [B, steps], as is what it returns."""
+    for_mix, for_drop, for_permute, _ = tf.unstack(tf.random.split(_seed(training, _CHANGE, step), 4))
     if training.mix_bars:
         windows = mix_bars(windows, training.mix_bars, for_mix)
     if training.drop_drums:
         windows = drop_drums(windows, training.drop_drums, for_drop)
     if training.permute_drums:
         windows = permute_drums(windows, training.permute_drums, for_permute)
-    return rotate_bars(windows, for_rotate) if training.rotate_bars else windows
-
-
-def rotate_bars(windows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Each window from a random bar on; the bars before that come last. int64 [B, steps]."""
-    bars = _in_bars(windows)
-    count = bars.shape[1]
-    shift = tf.random.stateless_uniform([len(windows), 1], seed, maxval=count, dtype=tf.int32)
-    rotated = tf.gather(bars, (tf.range(count) + shift) % count, axis=1, batch_dims=1)
-    return tf.reshape(rotated, windows.shape)
+    return windows
 
 
 def drop_drums(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:

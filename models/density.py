@@ -4,12 +4,18 @@ With free bits the codes of songs are no standard normal, so draws from that pri
 nothing. Ex-post density estimation (Ghosh et al. 2020, "From variational to deterministic autoencoders", section 4).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 from drumline.models.batches import pick_evenly
 from drumline.models.latent import LATENT, PLACE, normal_noise, uniform_noise
-from drumline.models.vae import Vae
 from sklearn.mixture import GaussianMixture
+
+if TYPE_CHECKING:
+    from drumline.models.autoencoder import AutoencoderModel
 
 COMPONENTS = (1, 4, 16)
 _WINDOWS = 8192  # that are looked at: the codes of neighbouring windows differ little
@@ -27,7 +33,7 @@ class Density(tf.Module):
         )
 
     @classmethod
-    def standard(cls, latent: int) -> "Density":
+    def standard(cls, latent: int) -> Density:
         """The prior itself: the standard normal."""
         return cls(np.ones(1), np.zeros([1, latent]), np.eye(latent)[None])
 
@@ -42,7 +48,7 @@ class Density(tf.Module):
         return tf.gather(self.means, component) + offsets
 
 
-def fit_density(model: Vae, train: np.ndarray, held_out: np.ndarray, seed: int = 0) -> Density:
+def fit_density(model: AutoencoderModel, train: np.ndarray, held_out: np.ndarray, seed: int = 0) -> Density:
     """The mixture of as many components, of COMPONENTS, as make the codes of the held-out windows likeliest.
 
     train, held_out: combinations, integers [N, steps].
@@ -58,7 +64,7 @@ def fit_density(model: Vae, train: np.ndarray, held_out: np.ndarray, seed: int =
     return Density(best.weights_, best.means_, np.linalg.cholesky(best.covariances_))
 
 
-def _codes(model: Vae, windows: tf.Tensor) -> np.ndarray:
+def _codes(model: AutoencoderModel, windows: tf.Tensor) -> np.ndarray:
     """mu of each window, float32 [N, Z]."""
     mu = tf.function(lambda batch: model.posterior(batch).mean())
     return np.concatenate([mu(batch).numpy() for batch in tf.data.Dataset.from_tensor_slices(windows).batch(512)])

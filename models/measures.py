@@ -4,7 +4,8 @@ Everywhere: combinations are int64 [B, steps], and what is returned is float32, 
 """
 
 import tensorflow as tf
-from drumline.drums.kit import COMBINATIONS, SILENCE, STEPS_PER_BAR
+from drumline.drums.kit import COMBINATIONS, SILENCE
+from drumline.models.accuracy import repeat_period
 from drumline.models.encoding import hits_of_combinations
 
 
@@ -21,9 +22,13 @@ def onsets(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
 
 
 def self_similarity(combinations: tf.Tensor) -> tf.Tensor:
-    """The share of steps that two different bars of a window have in common, over all pairs of bars. Returns [B]."""
-    bars = combinations.shape[1] // STEPS_PER_BAR
-    folded = tf.reshape(combinations, [-1, bars, STEPS_PER_BAR])
+    """The share of steps that two different bars of a window have in common, over all pairs of bars. Returns [B].
+
+    Of a window of one bar: that its two halves have in common.
+    """
+    period = repeat_period(combinations.shape[1])
+    bars = combinations.shape[1] // period
+    folded = tf.reshape(combinations, [-1, bars, period])
     shares = tf.reduce_mean(tf.cast(folded[:, :, None] == folded[:, None], tf.float32), axis=-1)
     # Each bar shares all of its steps with itself.
     return (tf.reduce_sum(shares, axis=[1, 2]) - bars) / (bars * (bars - 1))

@@ -32,11 +32,11 @@ class Progress:
         """Whether all steps are done, the patience is at an end or the minutes have passed."""
         if not self.epochs:
             return False
-        last, recipe = self.epochs[-1], self.training
+        last, settings = self.epochs[-1], self.training
         return (
-            last["step"] >= recipe.steps
-            or (recipe.patience is not None and last["epoch"] - self.best["epoch"] >= recipe.patience)
-            or (recipe.minutes is not None and last["minutes"] >= recipe.minutes)
+            last["step"] >= settings.steps
+            or (settings.patience is not None and last["epoch"] - self.best["epoch"] >= settings.patience)
+            or (settings.minutes is not None and last["minutes"] >= settings.minutes)
         )
 
     @property

@@ -1,136 +1,150 @@
-"""Every size of a network and of its training, as frozen dataclasses of plain JSON values."""
+"""The settings of a network and of its training, as frozen dataclasses of JSON values that refuse nonsense."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+SETTINGS = ConfigDict(extra="forbid", strict=True)
+
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class LstmSizes:
-    """The paper's simple model: stacked LSTM layers over the steps."""
+    """The paper's simple model: stacked LSTM layers over the steps.
 
-    layers: int = 3
-    units: int = 32
-    activation: str = "tanh"  # cuDNN runs no other
-    lookback: int = 0  # bars: it also hears what was played 1, 2 ... bars before the step it forecasts
+    Attributes:
+      layers: LSTM layers.
+      units: Units of each.
+      activation: Of the cell; cuDNN runs tanh alone.
+      lookback: Bars: inputs also hold what was played 1, 2 ... bars before the step that is predicted.
+    """
 
-    def __post_init__(self):
-        _refuse_below(self, 1, "layers", "units")
-        _refuse_below(self, 0, "lookback")
-        _refuse_unless_in(self, "activation", ("tanh", "relu", "sigmoid"))
+    layers: Count = 3
+    units: Count = 32
+    activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
+    lookback: Natural = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class ConvSizes:
-    """The convolution over the `history` steps before the one that is forecast."""
+    """The convolution over the `history` steps before the one that is predicted.
 
-    history: int = 47
-    filters: int = 32
-    kernel: int = 32
-    pool: int = 2
+    Attributes:
+      history: Steps.
+      filters: Filters of the convolution.
+      kernel: Steps that a filter spans.
+      pool: Steps that max pooling joins; it divides history - kernel + 1.
+    """
+
+    history: Count = 47
+    filters: Count = 32
+    kernel: Count = 32
+    pool: Count = 2
 
     def __post_init__(self):
-        _refuse_below(self, 1, "history", "filters", "kernel", "pool")
         positions = self.history - self.kernel + 1
         if positions < 1 or positions % self.pool:
             raise ValueError(
-                f"ConvSizes: a kernel of {self.kernel} steps has {max(positions, 0)} places in a history of "
-                f"{self.history}; that must be a positive multiple of pool ({self.pool})"
+                f"a kernel of {self.kernel} steps has {max(positions, 0)} positions in a history of {self.history}; "
+                f"that must be a positive multiple of pool ({self.pool})"
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class VaeSizes:
-    """Both autoencoders. The flat one has no conductor and ignores what is said of it and of `embedding`."""
+    """Both autoencoders. The flat one has no conductor and ignores `conductor_*` and `embedding`.
 
-    latent: int = 32
-    encoder_units: int = 64
-    encoder_layers: int = 1  # in each level of a `two_level` encoder
-    encoder: str = "two_level"
-    conductor_units: int = 64
-    conductor_layers: int = 2
-    embedding: int = 64
-    decoder_units: int = 128
-    decoder_layers: int = 2
-    skips: bool = False  # linear paths past the LSTMs: from each step and bar to z, from z to each bar and step
-    beta: float = 0.2
-    free_nats: float = 48.0  # a window
-    input_dropout: float = 0.0  # share of the decoder's previous steps blanked while training
-
-    def __post_init__(self):
-        _refuse_below(self, 1, "latent", "encoder_units", "encoder_layers", "conductor_units")
-        _refuse_below(self, 1, "conductor_layers", "embedding", "decoder_units", "decoder_layers")
-        _refuse_below(self, 0, "beta", "free_nats")
-        _refuse_unless_in(self, "encoder", ("sequence", "two_level"))
-        if self.skips and self.encoder != "two_level":
-            raise ValueError(f"VaeSizes: skips start at the bars of a two_level encoder, which {self.encoder} has not")
-        if not 0 <= self.input_dropout <= 1:
-            raise ValueError(f"VaeSizes: input_dropout is a share, 0 to 1, not {self.input_dropout}")
-
-
-@dataclass(frozen=True)
-class Training:
-    """How long, how fast and on how many devices.
-
-    An epoch is `evaluate_every` steps; patience counts epochs, None never stops.
+    Attributes:
+      latent: Dimensions of the latent code z.
+      encoder_units: Units of each direction of the encoder's LSTM layers.
+      encoder_layers: LSTM layers, of each level of a `two_level` encoder.
+      encoder: `sequence` reads all steps in one sequence (the paper), `two_level` the steps of each bar, then the bars.
+      conductor_units, conductor_layers: Of the conductor's LSTM layers.
+      embedding: Length of the embedding that the conductor gives to each bar.
+      decoder_units, decoder_layers: Of the decoder's LSTM layers.
+      skips: Linear paths past the LSTMs: from each step and bar to z, from z to each bar and step.
+      beta: Weight of the KL term.
+      free_bits: KL per window that is not penalised, bits.
+      input_dropout: Share of the decoder's previous steps that are blanked in training.
     """
 
-    batch_size: int  # of all devices together
-    steps: int
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5
-    decay: float = 0.9999  # of the learning rate, a step (paper)
-    evaluate_every: int = 100
-    seed: int = 0
-    clip_norm: float | None = 1.0  # of all gradients together; None does not clip
-    mixed_bfloat16: bool = False
-    patience: int | None = None
-    minutes: float | None = None  # of training; the epoch in which they have passed is the last
-    strategy: str = ""  # one device; or `mirrored`, all of this machine's; or `multi_worker`, all that TF_CONFIG names
-    beta_steps: int = 0  # over which an autoencoder's beta rises from 0 to its sizes' beta
-    own_steps: float = 0.0  # share of the steps before that the decoder takes from itself (scheduled sampling)
-    own_steps_ramp: int = 0  # steps over which that share rises from 0
-    rotate_bars: bool = False  # each window begins at a random bar of its own
-    drop_drums: float = 0.0  # share of the windows that lose one drum class
-    permute_drums: float = 0.0  # share of the windows whose drum classes change places
-    mix_bars: float = 0.0  # share of the windows whose every bar is the same bar of some window of the batch
+    latent: Count = 32
+    encoder_units: Count = 64
+    encoder_layers: Count = 1
+    encoder: Literal["two_level", "sequence"] = "two_level"
+    conductor_units: Count = 64
+    conductor_layers: Count = 2
+    embedding: Count = 64
+    decoder_units: Count = 128
+    decoder_layers: Count = 2
+    skips: bool = False
+    beta: NonNegative = 0.2
+    free_bits: NonNegative = 48.0
+    input_dropout: Share = 0.0
 
     def __post_init__(self):
-        _refuse_below(self, 1, "batch_size", "steps", "evaluate_every")
-        _refuse_below(self, 0, "seed", "beta_steps", "own_steps_ramp")
-        _refuse_unless_in(self, "strategy", ("", "mirrored", "multi_worker"))
-        _refuse_unless_share(self, "own_steps", "drop_drums", "permute_drums", "mix_bars")
-        if not 0 < self.final_learning_rate <= self.learning_rate:
+        if self.skips and self.encoder != "two_level":
+            raise ValueError(f"skips start at the bars of a two_level encoder; the encoder is {self.encoder}")
+
+    @property
+    def free_nats(self) -> float:
+        """The free bits in nats, as MusicVAE's code counts them."""
+        return self.free_bits * math.log(2)
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class Training:
+    """How a network is trained, and for how long. An epoch is `evaluate_every` steps.
+
+    Attributes:
+      batch_size: Windows of a step, on all devices together.
+      steps: Training steps, at most.
+      learning_rate, final_learning_rate: Of Adam; it decays from the first to the second.
+      decay: Factor of the learning rate per step (0.9999 in the paper).
+      evaluate_every: Steps of an epoch, after which held-out windows are evaluated and a checkpoint is written.
+      seed: Random seed of the first weights, the order of the windows and all else that is drawn at random.
+      clip_norm: Largest norm of all gradients together.
+      mixed_bfloat16: Compute in bfloat16, with float32 weights.
+      patience: Epochs without a lower held-out loss after which training stops early; null for never.
+      minutes: Time after which the epoch in progress is the last; null for no limit.
+      strategy: `` trains on one device, `mirrored` on all of this machine, `multi_worker` on all that TF_CONFIG names.
+      beta_warmup_steps: Steps over which an autoencoder's beta rises from 0.
+      scheduled_sampling: Rate of the inverse sigmoid by which an autoencoder's decoder reads its own steps instead of
+        the true ones (MusicVAE: 1000 for 2 bars); 0 for never.
+      drop_drums: Augmentation: share of the windows that lose one drum class.
+      permute_drums: Augmentation: share of the windows whose drum classes are permuted.
+      mix_bars: Augmentation: share of the windows each of whose bars comes from another window of the batch.
+    """
+
+    batch_size: Count
+    steps: Count
+    learning_rate: Positive = 1e-3
+    final_learning_rate: Positive = 1e-5
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.9999
+    evaluate_every: Count = 100
+    seed: Natural = 0
+    clip_norm: Positive = 1.0
+    mixed_bfloat16: bool = False
+    patience: Count | None = None
+    minutes: Positive | None = None
+    strategy: Literal["", "mirrored", "multi_worker"] = ""
+    beta_warmup_steps: Natural = 0
+    scheduled_sampling: NonNegative = 0.0
+    drop_drums: Share = 0.0
+    permute_drums: Share = 0.0
+    mix_bars: Share = 0.0
+
+    def __post_init__(self):
+        if self.final_learning_rate > self.learning_rate:
             raise ValueError(
-                f"Training: the learning rate falls from learning_rate to final_learning_rate, so "
-                f"0 < {self.final_learning_rate} <= {self.learning_rate} must hold"
+                f"final_learning_rate ({self.final_learning_rate}) must not exceed learning_rate ({self.learning_rate})"
             )
-        if not 0 < self.decay <= 1:
-            raise ValueError(f"Training: decay must lie in (0, 1], not {self.decay}")
-        _refuse_unless_positive(self, "clip_norm", "minutes")
-        if self.patience is not None:
-            _refuse_below(self, 1, "patience")
-
-
-def _refuse_below(sizes: Any, least: int, *names: str) -> None:
-    for name in names:
-        if getattr(sizes, name) < least:
-            raise ValueError(f"{type(sizes).__name__}: {name} must be at least {least}, not {getattr(sizes, name)}")
-
-
-def _refuse_unless_in(sizes: Any, name: str, allowed: Collection[str]) -> None:
-    if getattr(sizes, name) not in allowed:
-        raise ValueError(f"{type(sizes).__name__}: {name} is one of {', '.join(allowed)}, not {getattr(sizes, name)!r}")
-
-
-def _refuse_unless_share(sizes: Any, *names: str) -> None:
-    for name in names:
-        if not 0 <= getattr(sizes, name) <= 1:
-            raise ValueError(f"{type(sizes).__name__}: {name} is a share, 0 to 1, not {getattr(sizes, name)}")
-
-
-def _refuse_unless_positive(sizes: Any, *names: str) -> None:
-    for name in names:
-        value = getattr(sizes, name)
-        if value is not None and value <= 0:
-            raise ValueError(f"{type(sizes).__name__}: {name} must be above 0, or None, not {value}")

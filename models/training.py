@@ -1,9 +1,7 @@
 """Training: Adam with a decaying learning rate, an evaluation each epoch, the best weights kept, resumed if killed."""
 
-import math
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +9,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from drumline.models.accuracy import sampled_accuracy, teacher_forced_accuracy
-from drumline.models.batches import batches, pick_evenly
-from drumline.models.forecasters import Forecaster
+from drumline.models.accuracy import teacher_forced_accuracy
+from drumline.models.batches import batches
+from drumline.models.callbacks import EndOfEpoch, RefuseNan, StopAtStep
+from drumline.models.network import DrumModel
 from drumline.models.progress import Progress
+from drumline.models.schedules import DecayToFloor
 from drumline.models.sizes import Training
-from drumline.models.vae import Vae
 
 from drumline.errors import InputError
 
-SAMPLED_WINDOWS = 256  # held-out windows that an epoch's sampled accuracy looks at
 _NOISE = 2  # the seed's use; `models.batches` has others
 
 
@@ -38,7 +36,7 @@ def strategy_of(training: Training) -> tf.distribute.Strategy:
 
 
 def fit(
-    model: Forecaster | Vae,
+    model: DrumModel,
     name: str,
     train: np.ndarray,
     held_out: np.ndarray,
@@ -103,14 +101,14 @@ class Trainee(keras.Model):
     What a step draws at random is a function of the seed, the step and the device's number.
     """
 
-    def __init__(self, network: Forecaster | Vae, recipe: Training):
+    def __init__(self, network: DrumModel, settings: Training):
         super().__init__()
-        self.network, self.recipe = network, recipe
-        names = ("loss", "kl") if isinstance(network, Vae) else ("loss",)
-        self.means = {name: keras.metrics.Mean(name) for name in (*names, "teacher_forced_accuracy")}
+        self.network, self.settings = network, settings
+        names = (*network.outcome_names, "teacher_forced_accuracy")
+        self.means = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
-        rate = DecayToFloor(recipe.learning_rate, recipe.final_learning_rate, recipe.decay)
-        self.compile(optimizer=Adam(rate, global_clipnorm=recipe.clip_norm), jit_compile=False)
+        rate = DecayToFloor(settings.learning_rate, settings.final_learning_rate, settings.decay)
+        self.compile(optimizer=Adam(rate, global_clipnorm=settings.clip_norm), jit_compile=False)
         self.optimizer.build(network.trainable_weights)
 
     @property
@@ -124,46 +122,35 @@ class Trainee(keras.Model):
     def train_step(self, combinations: tf.Tensor) -> dict[str, tf.Tensor]:
         weights = self.network.trainable_weights
         with tf.GradientTape() as tape:
-            outcome = self.network.outcome(combinations, training=True, seed=self._seed(), **self._annealed())
+            step = tf.cast(self.optimizer.iterations.value, tf.float32)
+            outcome = self.network.outcome(combinations, True, self._seed(), step, self.settings)
             # Each device's part of the mean over the whole batch: the optimizer adds them.
-            loss = tf.reduce_sum(outcome["loss"]) / self.recipe.batch_size
+            loss = tf.reduce_sum(outcome["loss"]) / self.settings.batch_size
         values = [weight.value for weight in weights]
         self.optimizer.apply(tape.gradient(loss, values, unconnected_gradients="zero"), weights)
-        return self._updated(outcome)
+        return self._update_metrics(outcome)
 
     def test_step(self, combinations: tf.Tensor) -> dict[str, tf.Tensor]:
         outcome = self.network.outcome(combinations)
-        return self._updated(outcome | {"teacher_forced_accuracy": teacher_forced_accuracy(self.network, combinations)})
+        return self._update_metrics(
+            outcome | {"teacher_forced_accuracy": teacher_forced_accuracy(self.network, combinations)}
+        )
 
     def _seed(self) -> tf.Tensor:
         """int32 [2]."""
-        seed = tf.constant([self.recipe.seed % 2**31, _NOISE])
+        seed = tf.constant([self.settings.seed % 2**31, _NOISE])
         device = tf.distribute.get_replica_context().replica_id_in_sync_group
         return tf.random.fold_in(tf.random.fold_in(seed, tf.cast(self.optimizer.iterations.value, tf.int32)), device)
 
-    def _annealed(self) -> dict[str, tf.Tensor | float | None]:
-        recipe, step = self.recipe, tf.cast(self.optimizer.iterations.value, tf.float32)
-        beta, own_steps = None, recipe.own_steps
-        if recipe.beta_steps and isinstance(self.network, Vae):
-            beta = self.network.sizes.beta * linear_ramp(step, recipe.beta_steps)
-        if recipe.own_steps and recipe.own_steps_ramp:
-            own_steps *= linear_ramp(step, recipe.own_steps_ramp)
-        return {"beta": beta, "own_steps": own_steps}
-
-    def _updated(self, outcome: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _update_metrics(self, outcome: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # One value per window, never a batch's mean: of scalars, Keras 3 counted one batch too many.
         for name, values in outcome.items():
             self.means[name].update_state(values)
         results = {name: self.means[name].result() for name in outcome}
-        if self.recipe.strategy == "multi_worker":
+        if self.settings.strategy == "multi_worker":
             # Keras averages over the machines along a first axis, which a mean has not.
             return {name: result[None] for name, result in results.items()}
         return results
-
-
-def linear_ramp(step: tf.Tensor, steps: int) -> tf.Tensor:
-    """From 0 at step 0 in a straight line to 1 at `steps`, and no further."""
-    return tf.minimum(step / steps, 1.0)
 
 
 class Adam(keras.optimizers.Adam):
@@ -175,85 +162,6 @@ class Adam(keras.optimizers.Adam):
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
-
-
-@keras.saving.register_keras_serializable(package="drumline")
-class DecayToFloor(keras.optimizers.schedules.LearningRateSchedule):
-    """max(last, first * decay ** step)."""
-
-    def __init__(self, first: float, last: float, decay: float):
-        self.first, self.last, self.decay = first, last, decay
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        return tf.maximum(self.last, self.first * tf.pow(self.decay, tf.cast(step, tf.float32)))
-
-    def get_config(self) -> dict[str, float]:
-        return {"first": self.first, "last": self.last, "decay": self.decay}
-
-
-class StopAtStep(keras.callbacks.Callback):
-    """Ends the last epoch early where the steps are no multiple of its length."""
-
-    def __init__(self, steps: int):
-        super().__init__()
-        self.steps = steps
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self.model.steps_done >= self.steps:
-            self.model.stop_training = True
-
-
-class RefuseNan(keras.callbacks.Callback):
-    def __init__(self, name: str):
-        super().__init__()
-        self.name = name
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._refuse("loss", float(logs["loss"]))
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._refuse("held-out loss", logs["val_loss"])
-
-    def _refuse(self, which: str, loss: float) -> None:
-        if not math.isfinite(loss):
-            step = self.model.steps_done
-            raise InputError(f"{self.name}: the {which} is {loss} at step {step}; lower learning_rate or clip_norm")
-
-
-class EndOfEpoch(keras.callbacks.Callback):
-    """Adds the sampled accuracy to what was measured, keeps and reports the epoch, and ends the run if it is over."""
-
-    def __init__(self, progress: Progress, held_out: np.ndarray, report: Callable[[str], None]):
-        super().__init__()
-        self.progress, self.report = progress, report
-        network = progress.trainee.network
-        self.windows = pick_evenly(held_out, SAMPLED_WINDOWS)
-        self.accuracy = tf.function(lambda windows: tf.reduce_mean(sampled_accuracy(network, windows)))
-        before = progress.epochs[-1]["minutes"] if progress.epochs else 0.0
-        self.started = time.monotonic() - 60 * before
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        measured = logs | {"val_sampled_accuracy": float(self.accuracy(self.windows))}
-        step = self.model.steps_done
-        self.progress.add({"epoch": epoch + 1, "step": step, "minutes": self._minutes(), **measured})
-        self.report(_line(self.progress.name, epoch + 1, self.params["epochs"], measured))
-        if self.progress.over:
-            self.model.stop_training = True
-
-    def _minutes(self) -> float:
-        """The same on all machines, so that they stop together."""
-        minutes, strategy = tf.constant((time.monotonic() - self.started) / 60), self.model.distribute_strategy
-        mean = tf.function(lambda: strategy.reduce("MEAN", strategy.run(lambda: minutes), axis=None), autograph=False)
-        return round(float(mean()), 3)
-
-
-def _line(name: str, epoch: int, epochs: int, measured: dict[str, float]) -> str:
-    kl = f"held-out KL {measured['val_kl']:.1f}, " if "val_kl" in measured else ""
-    return (
-        f"{name}: epoch {epoch}/{epochs}, loss {measured['loss']:.1f}, held-out loss {measured['val_loss']:.1f}, {kl}"
-        f"teacher-forced accuracy {measured['val_teacher_forced_accuracy']:.3f}, "
-        f"sampled accuracy {measured['val_sampled_accuracy']:.3f}"
-    )
 
 
 @contextmanager

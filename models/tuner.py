@@ -1,4 +1,4 @@
-"""What Tuner calls: a box search of a simple model's sizes, each trial a short training.
+"""`tuner_fn`, which TFX's Tuner calls: a box search of a model's sizes, each trial a short training.
 
 The paper searched the simple models only, and so does this: the autoencoders have their sizes from MusicVAE.
 """
@@ -12,10 +12,12 @@ from typing import Any
 import keras_tuner
 import numpy as np
 import tensorflow_transform as tft
-from drumline.models import registry, training
-from drumline.models.search import Search, Values, box_of, describe_values, points, resize
-from drumline.models.sizes import ConvSizes, LstmSizes, Training
-from drumline.models.trainer import windows_of
+from drumline.models import training
+from drumline.models.kinds import ModelKind, find_kind
+from drumline.models.network import build_model
+from drumline.models.search import Search, Values, box_of, describe_values, list_points
+from drumline.models.sizes import Training
+from drumline.models.trainer import read_windows
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx import v1 as tfx
@@ -28,10 +30,12 @@ OBJECTIVE = "val_loss"  # nats a window, of the same held-out windows in all tri
 def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
     """The search that custom_config describes: `model`, `bars`, `sizes`, `training` as for Trainer; `search`."""
     config = fn_args.custom_config
+    kind = find_kind(config["kind"])
     tuner = BoxSearch(
         config["model"],
+        kind,
         config["bars"],
-        registry.SIZES[config["model"]](**config["sizes"]),
+        kind.Sizes(**config["sizes"]),
         Training(**config["training"]),
         Search(**config["search"]),
         directory=Path(fn_args.working_dir),
@@ -39,8 +43,8 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
     )
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     windows = {
-        "train": windows_of(fn_args, fn_args.train_files, transform_output),
-        "held_out": windows_of(fn_args, fn_args.eval_files, transform_output),
+        "train": read_windows(fn_args, fn_args.train_files, transform_output),
+        "held_out": read_windows(fn_args, fn_args.eval_files, transform_output),
     }
     return tfx.components.TunerFnResult(tuner=tuner, fit_kwargs=windows)
 
@@ -75,19 +79,20 @@ class BoxSearch(BaseTuner):
     def __init__(
         self,
         model: str,
+        kind: ModelKind,
         bars: int,
-        sizes: LstmSizes | ConvSizes,
-        recipe: Training,
+        sizes: Any,
+        settings: Training,
         search: Search,
         *,
         directory: Path,
         report: Callable[[str], None],
     ):
-        self.model, self.bars, self.sizes, self.report = model, bars, sizes, report
-        self.recipe = search.training(recipe)
-        self.strategy = training.strategy_of(self.recipe)
+        self.model, self.kind, self.bars, self.sizes, self.report = model, kind, bars, sizes, report
+        self.settings = search.shorten(settings)
+        self.strategy = training.strategy_of(self.settings)
         self.least = math.inf
-        oracle = BoxOracle(box_of(model, sizes), points(model, sizes, recipe.seed)[: search.trials])
+        oracle = BoxOracle(box_of(kind, sizes), list_points(kind, sizes, settings.seed)[: search.trials])
         super().__init__(oracle, directory=str(directory), project_name=model, overwrite=True)
 
     def run_trial(self, trial: Trial, train: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
@@ -95,7 +100,7 @@ class BoxSearch(BaseTuner):
         number, values = len(self.oracle.start_order), trial.hyperparameters.values
         line = f"{self.model}: trial {number}/{self.oracle.max_trials}, {describe_values(values)}"
         try:
-            loss = self._held_out_loss(resize(self.sizes, values), train, held_out)
+            loss = self._held_out_loss(self.kind.resize(self.sizes, values), train, held_out)
         except Exception as error:
             if isinstance(error, InputError) and number > 1:
                 self.report(f"{line}: {error}")
@@ -106,12 +111,12 @@ class BoxSearch(BaseTuner):
         self.report(f"{line}: held-out loss {loss:.1f}, least {self.least:.1f}")
         return {OBJECTIVE: loss}
 
-    def _held_out_loss(self, sizes: LstmSizes | ConvSizes, train: np.ndarray, held_out: np.ndarray) -> float:
-        """The least of all epochs, whose weights Trainer would keep."""
-        recipe = self.recipe
+    def _held_out_loss(self, sizes: Any, train: np.ndarray, held_out: np.ndarray) -> float:
+        """Returns the least of all epochs, whose weights Trainer would keep."""
+        settings = self.settings
         with self.strategy.scope():
-            network = registry.build(
-                self.model, self.bars, sizes, seed=recipe.seed, mixed_bfloat16=recipe.mixed_bfloat16
+            network = build_model(
+                self.kind, self.bars, sizes, seed=settings.seed, mixed_bfloat16=settings.mixed_bfloat16
             )
-        epochs = training.fit(network, self.model, train, held_out, recipe, report=lambda _: None)
+        epochs = training.fit(network, self.model, train, held_out, settings, report=lambda _: None)
         return min(epochs[OBJECTIVE])

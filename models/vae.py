@@ -1,15 +1,19 @@
 """The recurrent variational autoencoders: MusicVAE, flat and hierarchical (Roberts et al. 2018)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
-from drumline.drums.kit import COMBINATIONS, DRUMS, STEPS_PER_BAR
+from drumline.drums.kit import COMBINATIONS, DRUMS
+from drumline.models.autoencoder import AutoencoderModel, tfd
+from drumline.models.decoding import draw_combination, run_steps
 from drumline.models.encoding import hits_of_combinations, shift_right
+from drumline.models.latent import STEPS, uniform_noise
 from drumline.models.losses import categorical_log_likelihood, elbo_loss
 from drumline.models.recurrent import BidirectionalStack, InitialStates, LstmStack, States
+from drumline.models.schedules import inverse_sigmoid_ramp, linear_ramp
 from drumline.models.sizes import VaeSizes
 
-tfd = tfp.distributions
 Seed = tf.Tensor | tuple[int, int]
 _READING = 16  # values that a step reads of z by itself
 
@@ -121,13 +125,11 @@ class Decoder(keras.layers.Layer):
         return self.combination(outputs) + tf.tensordot(each_drum, every, [[-1], [1]])
 
 
-class Vae(keras.Model):
+class Vae(AutoencoderModel):
     """With a conductor, the decoder plays bar by bar; without (flat), one segment of all steps, from z."""
 
     def __init__(self, bars: int, sizes: VaeSizes, *, hierarchical: bool):
-        super().__init__()
-        self.bars = bars
-        self.steps = bars * STEPS_PER_BAR
+        super().__init__(bars, sizes.latent)
         self.sizes = sizes
         self.encoder = Encoder(bars, sizes)
         self.conductor = Conductor(bars, sizes) if hierarchical else None
@@ -186,9 +188,6 @@ class Vae(keras.Model):
         mu, sigma = self.encoder(hits_of_combinations(combinations, self.compute_dtype), training=training)
         return tfd.MultivariateNormalDiag(mu, sigma)
 
-    def prior(self) -> tfd.Distribution:
-        return tfd.MultivariateNormalDiag(tf.zeros(self.sizes.latent), tf.ones(self.sizes.latent))
-
     def embeddings(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
         """z: float [B, Z].  Returns one embedding per segment, [B, segments, n]."""
         z = tf.cast(z, self.compute_dtype)
@@ -199,35 +198,37 @@ class Vae(keras.Model):
         readings = tf.reshape(self.readings(z), [-1, segments, self.readings.units // segments])
         return tf.concat([embeddings, readings], axis=-1)
 
-    def teacher_forced_logits(self, z: tf.Tensor, combinations: tf.Tensor) -> tf.Tensor:
-        """Logits of every step given z and the true steps before it.
-
-        z: float [B, Z]; combinations: int64 [B, steps].  Returns float32 [B, steps, 512].
-        """
+    def teacher_forced_logits(self, z, combinations):
         previous = shift_right(hits_of_combinations(combinations, self.compute_dtype))
         return tf.cast(self.decoder(self.embeddings(z), previous), tf.float32)
 
-    def outcome(
-        self,
-        combinations: tf.Tensor,
-        training: bool = False,
-        seed: Seed = (0, 0),
-        beta: tf.Tensor | float | None = None,
-        own_steps: tf.Tensor | float = 0.0,
-    ) -> dict[str, tf.Tensor]:
-        """What a window costs.
+    def decode(self, z, temperature, seed):
+        embeddings = self.embeddings(z)
+        conditions = self.decoder.conditions(embeddings)
+        starts = self.decoder.initial_states(embeddings)  # of each segment: [B, segments, units]
+        length = self.steps // embeddings.shape[1]
+        noise = uniform_noise(seed, [self.steps], STEPS)
 
-        combinations: int64 [B, steps]; seed: int32 [2], of all that is drawn; beta: in place of the sizes', while it
-        is annealed; own_steps: see `heard`.  Returns `loss` and `kl`, float [B], nats.
-        """
+        def play_step(index: tf.Tensor, last: tf.Tensor, states: Any) -> tuple[tf.Tensor, Any]:
+            segment = index // length
+            states = [
+                tf.where(index % length == 0, start[:, segment], state)
+                for start, state in zip(starts, states, strict=True)
+            ]
+            previous = hits_of_combinations(last, self.compute_dtype)
+            logits, states = self.decoder.step(conditions[:, index], previous, states)
+            return draw_combination(logits, temperature, noise[:, index]), states
+
+        return run_steps(play_step, self.steps, tf.shape(z)[:1], [start[:, 0] for start in starts])
+
+    def outcome(self, combinations, training=False, seed=(0, 0), step=0.0, settings=None):
+        beta, own_steps = self.sizes.beta, 0.0
+        if settings is not None:
+            beta *= linear_ramp(step, settings.beta_warmup_steps)
+            own_steps = inverse_sigmoid_ramp(step, settings.scheduled_sampling)
         logits, kl = self(combinations, training=training, seed=seed, own_steps=own_steps)
         log_likelihood = categorical_log_likelihood(logits, combinations)
-        beta = self.sizes.beta if beta is None else beta
         return {"loss": elbo_loss(log_likelihood, kl, beta=beta, free_nats=self.sizes.free_nats), "kl": kl}
-
-    def teacher_forced(self, combinations: tf.Tensor) -> tf.Tensor:
-        """The likeliest combination of each step, from mu and the true steps before it. Both int64 [B, steps]."""
-        return tf.argmax(self.teacher_forced_logits(self.posterior(combinations).mean(), combinations), axis=-1)
 
 
 def fold(sequence: tf.Tensor, segments: int) -> tf.Tensor:

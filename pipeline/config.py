@@ -1,22 +1,24 @@
 """What one run of a pipeline is told."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from drumline.models.search import BOXES
-from drumline.pipeline.profiles import LENGTHS, ModelProfile, profile_of
+from drumline.corpora.find import midi_files
+from drumline.pipeline.profile import ModelProfile, Profile
 
 from drumline.errors import InputError
-from drumline.folders import RUNS
+from drumline.folders import RUNS, ensure_writable
+from drumline.naming import model_folder
 
 BEAM_RUNNERS = ("direct", "flink")
 
 
 def absolute(midi: str) -> str:
-    """A corpus by its whole path, whatever folder a run is in; an address as it is."""
+    """Returns the whole path of a corpus; an address as it is."""
     return midi if "://" in midi else os.path.abspath(midi)
 
 
@@ -24,62 +26,78 @@ def absolute(midi: str) -> str:
 class Config:
     """One run: which corpus, length of window, profile and models, and where everything goes.
 
-    Raises InputError for a profile, length or model that does not exist.
+    Attributes:
+      midi: A folder, or an address such as gs://bucket/midi that Beam's file systems know.
+      bars: Length of a window.
+      profile: Name of a profile, or path of a TOML file.
+      settings: Overrides of the profile's settings, as `training.steps=100`.
+      models: Names of models; () stands for all of the profile.
+      runs: Folder of everything that a run writes.
+      pattern: What to read in `midi`; with {SPAN} in it, the latest span is read.
+      spans: How many of the latest spans that were ever read are trained on.
+      cache: Whether nodes whose inputs have not changed are taken from the cache.
+      seed: Random seed of the training; None for the profile's.
+      tune: Whether the sizes of models that have a search space are searched first.
+      beam_runner: One of BEAM_RUNNERS.
+      flink_master: host:port; "" stands for a cluster on this machine for the length of the run.
+      beam_pipeline_args: More of Beam's arguments, which take precedence.
+
+    Raises:
+      InputError: A profile, length, model or setting does not exist, or a value is not allowed.
     """
 
-    midi: str  # a folder, or an address such as gs://bucket/midi that Beam's file systems know
+    midi: str
     bars: int
     profile: str = "demo"
-    models: tuple[str, ...] = ()  # () stands for all of the profile
+    models: tuple[str, ...] = ()
     runs: Path = RUNS
-    pattern: str = "*"  # of what to read in `midi`; with {SPAN} in it, the latest span is read
-    spans: int = 1  # how many of the latest spans that were ever read are trained on
+    pattern: str = "*"
+    spans: int = 1
     cache: bool = True
-    seed: int = 0  # of the first weights, the order of the windows and all else that training draws
-    tune: bool = False  # whether the sizes of the simple models are searched before they are trained
+    seed: int | None = None
+    tune: bool = False
     beam_runner: str = "direct"
-    flink_master: str = ""  # host:port; "" stands for a cluster on this machine for the length of the run
-    beam_pipeline_args: tuple[str, ...] = ()  # more of Beam's arguments; they have the last word
+    flink_master: str = ""
+    beam_pipeline_args: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     def __post_init__(self):
-        if self.bars not in LENGTHS:
-            raise InputError(f"there are no windows of {self.bars} bars; there are {' and '.join(map(str, LENGTHS))}")
-        if self.seed < 0:
-            raise InputError(f"a seed is 0 or more, not {self.seed}")
+        if self.seed is not None and self.seed < 0:
+            raise InputError(f"a random seed is 0 or more, not {self.seed}")
         if self.spans < 1:
             raise InputError(f"a run trains on at least 1 span, not {self.spans}")
         if self.beam_runner not in BEAM_RUNNERS:
             raise InputError(f"there is no Beam runner '{self.beam_runner}'; there are {' and '.join(BEAM_RUNNERS)}")
         if self.flink_master and self.beam_runner != "flink":
             raise InputError(f"the Flink master {self.flink_master} is for the Beam runner flink; name that, too")
-        known = [model for model, bars in profile_of(self.profile) if bars == self.bars]
-        unknown = [model for model in self.models if model not in known]
-        if unknown:
+        models = self.model_profiles
+        if self.tune and not any(model.kind.search_space for model in models.values()):
+            raise InputError(f"there is nothing to tune: none of {', '.join(models)} has a search space")
+
+    @cached_property
+    def model_profiles(self) -> dict[str, ModelProfile]:
+        """The settings of each model of this run, by name."""
+        known = Profile.read(self.profile, self.settings).models(self.bars)
+        if unknown := [model for model in self.models if model not in known]:
             raise InputError(
                 f"the profile {self.profile} has no model '{unknown[0]}' for {self.bars} bars; "
                 f"it has {', '.join(known)}"
             )
-        if self.tune and not set(self.models or known) & set(BOXES):
-            raise InputError(
-                f"there is nothing to tune: the search is for {' and '.join(BOXES)}, "
-                f"and this run trains {', '.join(self.models or known)}"
-            )
-
-    @cached_property
-    def model_profiles(self) -> dict[str, ModelProfile]:
-        """The sizes and training of each model of this run."""
+        chosen = {name: known[name] for name in self.models or known}
+        if self.seed is None:
+            return chosen
         return {
-            model: replace(profile, training=replace(profile.training, seed=self.seed))
-            for (model, bars), profile in profile_of(self.profile).items()
-            if bars == self.bars and (not self.models or model in self.models)
+            name: replace(model, training=replace(model.training, seed=self.seed)) for name, model in chosen.items()
         }
 
     @property
     def pipeline_name(self) -> str:
+        """The name of the pipeline in ML Metadata and on Kubeflow."""
         return f"drums-{self.bars}bar"
 
     @property
     def pipeline_root(self) -> Path:
+        """Where the artifacts go."""
         return self.runs / "pipelines" / self.pipeline_name
 
     @property
@@ -89,36 +107,52 @@ class Config:
 
     @property
     def serving(self) -> Path:
-        """Where Pusher leaves models, one folder a model and in it one a version: TF Serving's layout."""
+        """Where Pusher leaves models: a folder for each model and in it one for each version, as TF Serving expects."""
         return self.runs / "serving"
 
     def pushed(self, model: str) -> Path:
-        return self.serving / f"{model}-{self.bars}bar"
+        """Returns the folder of a model's versions."""
+        return self.serving / model_folder(model, self.bars)
+
+    def check_paths(self) -> None:
+        """Raises InputError where the corpus cannot be read, or the folder for runs cannot be written."""
+        if "://" not in self.midi:
+            midi_files(self.midi)
+        ensure_writable(self.runs)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Config":
-        """The run that DRUMLINE_MIDI, _BARS, _PROFILE, _MODELS (with commas), _SEED, _TUNE (0 or 1) and _RUNS
-        describe.
+        """Returns the run that DRUMLINE_MIDI, _BARS, _PROFILE, _SET, _MODELS, _SEED, _TUNE and _RUNS describe.
 
-        Raises InputError.
+        Raises:
+          InputError: One of them is missing or cannot be used.
         """
         if "DRUMLINE_MIDI" not in environment:
             raise InputError("DRUMLINE_MIDI is not set; set it to a folder of MIDI files")
-        bars, seed = (environment.get(f"DRUMLINE_{name}", default) for name, default in (("BARS", "2"), ("SEED", "0")))
+        bars, seed = environment.get("DRUMLINE_BARS", "2"), environment.get("DRUMLINE_SEED", "")
         if not bars.isdigit():
             raise InputError(f"DRUMLINE_BARS must be a number of bars, not '{bars}'")
-        if not seed.isdigit():
+        if seed and not seed.isdigit():
             raise InputError(f"DRUMLINE_SEED must be a number, 0 or more, not '{seed}'")
         tune = environment.get("DRUMLINE_TUNE", "0")
         if tune not in ("0", "1"):
             raise InputError(f"DRUMLINE_TUNE must be 0 or 1, not '{tune}'")
-        models = environment.get("DRUMLINE_MODELS", "")
+        try:
+            settings = tuple(shlex.split(environment.get("DRUMLINE_SET", "")))
+        except ValueError as error:
+            raise InputError(f"DRUMLINE_SET: {error}; write settings as NAME=VALUE with spaces between") from error
         return cls(
             midi=absolute(environment["DRUMLINE_MIDI"]),
             bars=int(bars),
             profile=environment.get("DRUMLINE_PROFILE", "demo"),
-            models=tuple(model.strip() for model in models.split(",") if model.strip()),
-            seed=int(seed),
+            models=split_names(environment.get("DRUMLINE_MODELS", "")),
+            seed=int(seed) if seed else None,
             tune=tune == "1",
             runs=Path(environment.get("DRUMLINE_RUNS", RUNS)).absolute(),
+            settings=settings,
         )
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Returns the names in a list with commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,7 +1,6 @@
-"""The one pipeline, for every length, profile and runner."""
+"""The pipeline, for every length of window, profile and runner."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from drumline.components.last_blessed_model import LastBlessedModel, PushedFingerprint
@@ -9,164 +8,201 @@ from drumline.components.latest_spans import LatestSpans
 from drumline.components.midi_example_gen import CorpusFingerprint, MidiExampleGen
 from drumline.components.report import Report
 from drumline.components.strict_example_validator import StrictExampleValidator
-from drumline.models import preprocessing
-from drumline.models import tfma_slices as slices
-from drumline.models import trainer as training
-from drumline.models import tuner as tuning
-from drumline.models.search import BOXES
-from drumline.pipeline import infra_validation as infra
+from drumline.components.window_schema import WindowSchema
+from drumline.models import preprocessing, tfma_slices, trainer, tuner
+from drumline.pipeline import infra_validation
 from drumline.pipeline.config import Config
-from drumline.pipeline.eval_config import eval_config
-from drumline.pipeline.profiles import ModelProfile
+from drumline.pipeline.eval_config import make_eval_config
+from drumline.pipeline.profile import ModelProfile
 from tfx import v1 as tfx
-from tfx.dsl.components.base.base_component import BaseComponent
-
-SCHEMA = Path(__file__).parent.parent / "schema"
-SCHEMA_IN_IMAGE = Path("/drumline/schema")
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing
 
 
 def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pipeline:
-    """The TFX pipeline of one window length with one branch a model.
+    """Creates the TFX pipeline of one length of window.
 
-    on_kubeflow: with what open-source Kubeflow Pipelines can run. It has no Resolver, so a run there trains on the span
-    that it read, no InfraValidator, and a cache that knows no driver, so the fingerprint of the files has a node.
+    Args:
+      config: The run.
+      on_kubeflow: Whether open-source Kubeflow Pipelines is to run it. That has no Resolver, so a run there trains on
+        the span that it read; no InfraValidator; and a cache that does not ask drivers, so the fingerprints of what is
+        outside the pipeline have nodes of their own.
+
+    Returns:
+      Nodes that read, validate and transform the corpus; then for each model [Tuner], Trainer, Evaluator, Pusher;
+      then Report.
     """
-    fingerprints = [CorpusFingerprint(config.midi, config.pattern)] if on_kubeflow else []
-    example_gen = MidiExampleGen(config.midi, config.bars, config.pattern, *(each.fingerprint for each in fingerprints))
+    nodes: list[BaseNode] = []
+
+    fingerprint = None
+    if on_kubeflow:
+        corpus_fingerprint = CorpusFingerprint(config.midi, config.pattern)
+        fingerprint = corpus_fingerprint.fingerprint
+        nodes.append(corpus_fingerprint)
+
+    # Reads MIDI files into windows of drum velocities, split by song.
+    example_gen = MidiExampleGen(config.midi, config.bars, config.pattern, fingerprint)
+    nodes.append(example_gen)
+
+    # Stops the run where the examples do not fit the curated schema.
+    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = WindowSchema(bars=config.bars)
+    validator = StrictExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    nodes += [statistics_gen, schema_gen, validator]
+
+    # Adds the examples of earlier spans.
     examples = example_gen.outputs["examples"]
-    statistics_gen = tfx.components.StatisticsGen(examples=examples)
-    folder = SCHEMA_IN_IMAGE if on_kubeflow else SCHEMA
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(folder / f"{config.bars}bar.pbtxt"))
-    schema = schema_gen.outputs["schema"]
-    validator = StrictExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
-    spans = [] if on_kubeflow else [_latest_spans(config, example_gen)]
-    for latest_spans in spans:
+    if not on_kubeflow:
+        latest_spans = tfx.dsl.Resolver(
+            strategy_class=LatestSpans,
+            config={"spans": config.spans},
+            examples=tfx.dsl.Channel(type=Examples, producer_component_id=example_gen.id),
+        ).with_id("LatestSpans")
         latest_spans.add_upstream_node(validator)
         examples = latest_spans.outputs["examples"]
+        nodes.append(latest_spans)
+
+    # Encodes velocities as combinations, and counts each combination.
     transform = tfx.components.Transform(
         examples=examples,
-        schema=schema,
+        schema=schema_gen.outputs["schema"],
         preprocessing_fn=f"{preprocessing.__name__}.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
     )
     transform.add_upstream_node(validator)
-    branches = {
-        model: _branch(config, model, profile, examples, schema, transform, on_kubeflow)
-        for model, profile in config.model_profiles.items()
-    }
-    report = Report(
-        pipeline=config.pipeline_name,
-        runs=config.runs,
-        examples=examples,
-        transform_graph=transform.outputs["transform_graph"],
-        of_models={model: branch.outputs for model, branch in branches.items()},
+    nodes.append(transform)
+
+    data = _Data(examples, transform, schema_gen.outputs["schema"])
+    outputs = {}
+    for model, profile in config.model_profiles.items():
+        branch, outputs[model] = _create_branch(config, model, profile, data, on_kubeflow)
+        nodes += branch
+
+    # Writes the report of the run.
+    nodes.append(
+        Report(
+            pipeline=config.pipeline_name,
+            runs=config.runs,
+            examples=examples,
+            transform_graph=transform.outputs["transform_graph"],
+            of_models=outputs,
+        )
     )
-    before = [*fingerprints, example_gen, statistics_gen, schema_gen, validator, *spans, transform]
+
     return tfx.dsl.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(config.pipeline_root),
-        components=[*before, *(node for branch in branches.values() for node in branch.nodes), report],
+        components=nodes,
         enable_cache=config.cache,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
         beam_pipeline_args=list(config.beam_pipeline_args),
     )
 
 
-def _latest_spans(config: Config, example_gen: MidiExampleGen) -> tfx.dsl.Resolver:
-    examples = tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples, producer_component_id=example_gen.id)
-    return tfx.dsl.Resolver(strategy_class=LatestSpans, config={"spans": config.spans}, examples=examples).with_id(
-        "LatestSpans"
-    )
+class _Data(NamedTuple):
+    """What all models are trained and evaluated on."""
+
+    examples: tfx.dsl.Channel
+    transform: tfx.components.Transform
+    schema: tfx.dsl.Channel
 
 
-class _Branch(NamedTuple):
-    """The nodes of a model, and what they leave."""
-
-    nodes: list[BaseComponent]
-    outputs: dict[str, tfx.dsl.Channel]
-
-
-def _branch(
-    config: Config, model: str, profile: ModelProfile, examples, schema, transform, on_kubeflow: bool
-) -> _Branch:
-    inputs = {
-        "examples": transform.outputs["transformed_examples"],
-        "transform_graph": transform.outputs["transform_graph"],
-        "schema": schema,
+def _create_branch(
+    config: Config, model: str, profile: ModelProfile, data: _Data, on_kubeflow: bool
+) -> tuple[list[BaseNode], dict[str, tfx.dsl.Channel]]:
+    """Returns the nodes of a model, and those of their outputs that the report tells of."""
+    nodes: list[BaseNode] = []
+    training_inputs = {
+        "examples": data.transform.outputs["transformed_examples"],
+        "transform_graph": data.transform.outputs["transform_graph"],
+        "schema": data.schema,
         "train_args": tfx.proto.TrainArgs(splits=["train"]),
         "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
     }
-    described = recipe(config, model, profile)
-    tuners = []
-    if config.tune and model in BOXES:
-        tuners = [
-            tfx.components.Tuner(
-                tuner_fn=f"{tuning.__name__}.tuner_fn",
-                custom_config=described | {"search": asdict(profile.search)},
-                **inputs,
-            ).with_id(f"Tuner.{model}")
-        ]
-    trainer = tfx.components.Trainer(
-        run_fn=f"{training.__name__}.run_fn",
-        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
-        custom_config=described | {"checkpoints": str(config.runs / "checkpoints")},
-        **inputs,
+    custom_config = make_custom_config(config, model, profile)
+
+    # Searches the sizes of the network.
+    hyperparameters = None
+    if config.tune and profile.kind.search_space:
+        tuner_node = tfx.components.Tuner(
+            tuner_fn=f"{tuner.__name__}.tuner_fn",
+            custom_config=custom_config | {"search": asdict(profile.search)},
+            **training_inputs,
+        ).with_id(f"Tuner.{model}")
+        hyperparameters = tuner_node.outputs["best_hyperparameters"]
+        nodes.append(tuner_node)
+
+    trainer_node = tfx.components.Trainer(
+        run_fn=f"{trainer.__name__}.run_fn",
+        hyperparameters=hyperparameters,
+        custom_config=custom_config | {"checkpoints": str(config.runs / "checkpoints")},
+        **training_inputs,
     ).with_id(f"Trainer.{model}")
+    nodes.append(trainer_node)
+
+    # Finds the model to beat: the last one that was blessed.
     pushed = str(config.pushed(model))
-    *before, last_blessed = _last_pushed(model, pushed) if on_kubeflow else [_last_blessed(model)]
+    if on_kubeflow:
+        pushed_fingerprint = PushedFingerprint(pushed).with_id(f"PushedFingerprint.{model}")
+        last_blessed = LastBlessedModel(pushed, pushed_fingerprint.fingerprint).with_id(f"LastBlessed.{model}")
+        nodes.append(pushed_fingerprint)
+    else:
+        last_blessed = tfx.dsl.Resolver(
+            strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+            # By producer, so that the models of one pipeline are not taken for each other.
+            model=tfx.dsl.Channel(type=Model, producer_component_id=f"Trainer.{model}"),
+            model_blessing=tfx.dsl.Channel(type=ModelBlessing, producer_component_id=f"Evaluator.{model}"),
+        ).with_id(f"LastBlessed.{model}")
+    nodes.append(last_blessed)
+
+    # Blesses the model if it passes its gate on held-out songs.
     evaluator = tfx.components.Evaluator(
-        examples=examples,
+        examples=data.examples,
         example_splits=["test"],
-        model=trainer.outputs["model"],
+        model=trainer_node.outputs["model"],
         baseline_model=last_blessed.outputs["model"],
-        eval_config=eval_config(profile),
-        module_path=slices.__name__,
+        eval_config=make_eval_config(profile),
+        module_path=tfma_slices.__name__,
     ).with_id(f"Evaluator.{model}")
-    with_docker = not on_kubeflow and infra.docker_answers()
-    validators = [infra.validator(model, trainer.outputs["model"])] if with_docker else []
+    nodes.append(evaluator)
+
+    # Checks that TensorFlow Serving loads it.
+    infra_blessing = None
+    if not on_kubeflow and infra_validation.docker_answers():
+        infra_validator = infra_validation.validator(model, trainer_node.outputs["model"])
+        infra_blessing = infra_validator.outputs["blessing"]
+        nodes.append(infra_validator)
+
+    destination = tfx.proto.PushDestination.Filesystem(base_directory=pushed)
     pusher = tfx.components.Pusher(
-        model=trainer.outputs["model"],
+        model=trainer_node.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        infra_blessing=validators[0].outputs["blessing"] if validators else None,
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=pushed)
-        ),
+        infra_blessing=infra_blessing,
+        push_destination=tfx.proto.PushDestination(filesystem=destination),
     ).with_id(f"Pusher.{model}")
+    nodes.append(pusher)
+
     outputs = {
-        "model": trainer.outputs["model"],
-        "model_run": trainer.outputs["model_run"],
+        "model": trainer_node.outputs["model"],
+        "model_run": trainer_node.outputs["model_run"],
         "baseline": last_blessed.outputs["model"],
         "evaluation": evaluator.outputs["evaluation"],
         "blessing": evaluator.outputs["blessing"],
         "pushed_model": pusher.outputs["pushed_model"],
     }
-    if tuners:
-        outputs["hyperparameters"] = tuners[0].outputs["best_hyperparameters"]
-    return _Branch([*tuners, trainer, *before, last_blessed, evaluator, *validators, pusher], outputs)
+    if hyperparameters is not None:
+        outputs["hyperparameters"] = hyperparameters
+    return nodes, outputs
 
 
-def _last_blessed(model: str) -> tfx.dsl.Resolver:
-    return tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        # By producer, so that the models of one pipeline are not taken for each other.
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model, producer_component_id=f"Trainer.{model}"),
-        model_blessing=tfx.dsl.Channel(
-            type=tfx.types.standard_artifacts.ModelBlessing, producer_component_id=f"Evaluator.{model}"
-        ),
-    ).with_id(f"LastBlessed.{model}")
-
-
-def _last_pushed(model: str, pushed: str) -> list[BaseComponent]:
-    """What finds the last blessed model where there is no Resolver; the node that has it as output comes last."""
-    fingerprint = PushedFingerprint(pushed).with_id(f"PushedFingerprint.{model}")
-    return [fingerprint, LastBlessedModel(pushed, fingerprint.fingerprint).with_id(f"LastBlessed.{model}")]
-
-
-def recipe(config: Config, model: str, profile: ModelProfile) -> dict[str, Any]:
-    """What Trainer and Tuner are told of a model."""
+def make_custom_config(config: Config, model: str, profile: ModelProfile) -> dict[str, Any]:
+    """Returns what Trainer and Tuner are told of a model; not the gate, so that another gate trains nothing anew."""
     return {
         "profile": config.profile,
         "model": model,
+        "kind": profile.kind_name,
         "bars": config.bars,
         "sizes": asdict(profile.sizes),
         "training": asdict(profile.training),

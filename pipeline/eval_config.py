@@ -1,33 +1,24 @@
 """TFMA's configuration: every metric over the test songs and their slices, and the gate."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 
 from tfx import v1 as tfx  # noqa: F401  (tensorflow_model_analysis is complete only after it)
 
 import tensorflow_model_analysis as tfma  # isort: skip
-from drumline.models import tfma_slices as slices
-from drumline.models.sizes import VaeSizes
-from drumline.models.tfma_metrics import (
-    ActiveUnits,
-    HistogramDistance,
-    JudgedMean,
-    OnsetScores,
-    WindowMean,
-    WindowRatio,
-)
-from drumline.pipeline.profiles import Gate, ModelProfile
+from drumline.models import tfma_slices
+from drumline.models.gate import Gate, Threshold
+from drumline.models.tfma_metrics import HistogramDistance, JudgedMean, OnsetScores, WindowMean, WindowRatio
+from drumline.pipeline.profile import ModelProfile
 from drumline.results.evaluation import JUDGED
 from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 
 ACCURACY = "teacher_forced_accuracy"
 
 
-def eval_config(profile: ModelProfile) -> tfma.EvalConfig:
-    """What TFX's Evaluator computes of a model, and what it asks before it blesses it."""
-    autoencoder = isinstance(profile.sizes, VaeSizes)
-    asked = thresholds(profile.gate, autoencoder=autoencoder)
+def make_eval_config(profile: ModelProfile) -> tfma.EvalConfig:
+    """Makes what TFX's Evaluator computes of a model, and what it asks before it blesses it."""
+    asked = thresholds(profile)
     return tfma.EvalConfig(
         model_specs=[tfma.ModelSpec(signature_name="evaluate", model_type="tf_generic")],
         metrics_specs=[
@@ -37,21 +28,21 @@ def eval_config(profile: ModelProfile) -> tfma.EvalConfig:
                         module=type(metric).__module__,
                         class_name=type(metric).__name__,
                         config=json.dumps(metric.get_config()),
-                        per_slice_thresholds=asked[metric.name],
+                        per_slice_thresholds=asked.get(metric.name, []),
                     )
-                    for metric in metrics(profile.gate, autoencoder=autoencoder)
+                    for metric in [*metrics(profile.gate), *profile.kind.metrics()]
                 ]
             )
         ],
-        slicing_specs=slices.SLICING_SPECS,
+        slicing_specs=tfma_slices.SLICING_SPECS,
     )
 
 
-def metrics(gate: Gate, *, autoencoder: bool) -> list[tfma.metrics.Metric]:
-    """Every metric of an autoencoder or of a forecaster."""
+def metrics(gate: Gate) -> list[tfma.metrics.Metric]:
+    """Returns the metrics of every kind of model."""
     accuracies = ("teacher_forced", "sampled", "majority", "repeat_bar", "repeat_bar_sampled")
     means = [f"{name}_accuracy" for name in accuracies] + ["sample_self_similarity", "data_self_similarity"]
-    of_all = [
+    return [
         tfma.metrics.ExampleCount(name="example_count"),
         *(WindowMean(name, of=name) for name in means),
         JudgedMean(JUDGED + ACCURACY, of=ACCURACY, songs=gate.slice_songs),
@@ -63,42 +54,24 @@ def metrics(gate: Gate, *, autoencoder: bool) -> list[tfma.metrics.Metric]:
         OnsetScores("repeat_bar_onset", of="repeat_bar_sampled_onsets"),
         HistogramDistance("histogram_distance", of="sample_histogram", to="data_histogram"),
     ]
-    of_latent = [
-        *(WindowMean(name, of=name) for name in ("kl", "shuffled_z_accuracy")),
-        WindowMean("gain_from_z", of="sampled_accuracy", minus="shuffled_z_accuracy"),
-        ActiveUnits("active_units"),
-    ]
-    return of_all + (of_latent if autoencoder else [])
 
 
-def thresholds(gate: Gate, *, autoencoder: bool) -> dict[str, list[PerSliceMetricThreshold]]:
-    """By metric: what the gate asks over all windows and, apart from that, over the slices of groups."""
-    of_all = {
-        ACCURACY: _threshold(gate.accuracy, gate.loss),
-        "gain_over_majority": _threshold(gate.gain),
-        "gain_over_repeat_bar": _threshold(gate.gain_over_repeat_bar),
-    }
-    if autoencoder:
-        of_all |= {
-            "sampled_gain_over_repeat_bar": _threshold(gate.gain_over_repeat_bar),
-            "kl": _threshold(gate.kl),
-            "gain_from_z": _threshold(gate.gain_from_z),
-        }
-    asked = defaultdict(
-        list, {metric: [_in_slices([slices.OVERALL], threshold)] for metric, threshold in of_all.items()}
-    )
-    asked[JUDGED + ACCURACY] = [_in_slices(slices.OF_GROUPS, _threshold(gate.slice_accuracy, gate.slice_loss))]
-    return asked
+def thresholds(profile: ModelProfile) -> dict[str, list[PerSliceMetricThreshold]]:
+    """Returns what the gate asks, by metric: over all windows and, apart from that, over the slices of groups."""
+    gate = profile.gate
+    overall = {
+        ACCURACY: Threshold(gate.accuracy, gate.allowed_loss),
+        "gain_over_majority": Threshold(gate.gain_over_majority),
+        "gain_over_repeat_bar": Threshold(gate.gain_over_repeat_bar),
+    } | profile.kind.thresholds(gate)
+    asked = {metric: [_in_slices([tfma_slices.OVERALL], threshold)] for metric, threshold in overall.items()}
+    of_slices = Threshold(gate.slice_accuracy, gate.slice_allowed_loss)
+    return asked | {JUDGED + ACCURACY: [_in_slices(tfma_slices.OF_GROUPS, of_slices)]}
 
 
-def _threshold(least: float, loss: float | None = None) -> tfma.MetricThreshold:
-    """At least so much, and at most so much less than the last blessed model has."""
-    threshold = tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(lower_bound={"value": least}))
-    if loss is not None:
+def _in_slices(specs: Iterable[tfma.SlicingSpec], asked: Threshold) -> PerSliceMetricThreshold:
+    threshold = tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(lower_bound={"value": asked.least}))
+    if asked.allowed_loss is not None:
         threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-        threshold.change_threshold.absolute.value = -loss
-    return threshold
-
-
-def _in_slices(specs: Iterable[tfma.SlicingSpec], threshold: tfma.MetricThreshold) -> PerSliceMetricThreshold:
+        threshold.change_threshold.absolute.value = -asked.allowed_loss
     return PerSliceMetricThreshold(slicing_specs=specs, threshold=threshold)

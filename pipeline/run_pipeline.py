@@ -5,7 +5,6 @@ import time
 from dataclasses import replace
 
 from apache_beam.options.pipeline_options import StandardOptions
-from drumline.corpora import find as corpora
 from drumline.pipeline.beam_arguments import beam_arguments
 from drumline.pipeline.config import Config
 from drumline.pipeline.console import NodeError, node_lines
@@ -13,7 +12,6 @@ from drumline.pipeline.create_pipeline import create_pipeline
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from drumline.errors import InputError
-from drumline.folders import ensure_writable
 
 
 def run(config: Config, runner_class=BeamDagRunner) -> None:
@@ -22,9 +20,7 @@ def run(config: Config, runner_class=BeamDagRunner) -> None:
     Raises InputError before anything runs where the corpus or the folder for runs is unusable, NodeError where a
     node fails.
     """
-    if "://" not in config.midi:
-        corpora.midi_files(config.midi)
-    ensure_writable(config.runs)
+    config.check_paths()
     # BeamDagRunner opens its own Beam pipeline without arguments, and Beam's default would download a binary.
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     log = config.runs / "logs" / f"{config.pipeline_name}-{time.strftime('%Y%m%d-%H%M%S')}.log"

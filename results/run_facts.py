@@ -12,9 +12,7 @@ import tensorflow_transform as tft
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
 from drumline.models.preprocessing import frequencies
 from drumline.models.progress import read_epochs
-from drumline.models.registry import MODELS, SIZES
-from drumline.models.sizes import VaeSizes
-from drumline.models.trainer import RECIPE
+from drumline.models.trainer import RECORD
 from drumline.results import evaluation as gate
 from drumline.results.examples import Facts, Windows, examples_of, hits_of_each_drum, latent_map
 from drumline.results.paper import paper_of
@@ -43,7 +41,7 @@ def collect_facts(inputs: dict[str, list], pipeline: str, runs: Path) -> Facts:
 
     inputs: those of Report.  runs: the folder of the runs; a corpus in it is named as `runs/...`.
     """
-    of_models = {name: artifacts for name in sorted(MODELS) if (artifacts := _inputs_of(inputs, name))}
+    of_models = {name: _inputs_of(inputs, name) for name in _models_of(inputs)}
     recipes = {name: _recipe(artifacts) for name, artifacts in of_models.items()}
     trained = next(iter(recipes.values()))
     midi = name_corpus(inputs["examples"][-1].get_string_custom_property(INPUT_BASE), runs)
@@ -63,6 +61,11 @@ def collect_facts(inputs: dict[str, list], pipeline: str, runs: Path) -> Facts:
     }
 
 
+def _models_of(inputs: dict[str, list]) -> list[str]:
+    """Returns the names of the models of a run."""
+    return sorted(name.removeprefix("model_run_") for name in inputs if name.startswith("model_run_"))
+
+
 def _inputs_of(inputs: dict[str, list], model: str) -> dict[str, Any]:
     """The artifacts of a model by kind, where there are any."""
     by_kind = {kind: inputs.get(f"{kind}_{model}") for kind in OF_A_MODEL}
@@ -71,7 +74,7 @@ def _inputs_of(inputs: dict[str, list], model: str) -> dict[str, Any]:
 
 def _recipe(artifacts: dict[str, Any]) -> Facts:
     """What Trainer wrote of it: `profile`, `model`, `bars`, `sizes`, `training`, `code`."""
-    return json.loads((Path(artifacts["model_run"].uri) / RECIPE).read_text())
+    return json.loads((Path(artifacts["model_run"].uri) / RECORD).read_text())
 
 
 def _examples(artifacts: list, split: str) -> Iterator[bytes]:
@@ -100,7 +103,7 @@ def _model(recipe: Facts, artifacts: dict[str, Any], windows: Windows) -> Facts:
     paper = paper_of(name, recipe["bars"])
     return {
         "model": name,
-        "kind": "autoencoder" if SIZES[name] is VaeSizes else "forecaster",
+        "kind": "autoencoder" if "encode" in model.signatures else "forecaster",
         "paper": dict(zip(("teacher_forced_accuracy", "sampled_accuracy"), paper, strict=True)) if paper else None,
         "metrics": gate.figures(evaluation),
         "intervals": gate.intervals(evaluation),

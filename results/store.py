@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from drumline.models.kinds import find_kind
 from drumline.models.progress import read_epochs
-from drumline.models.registry import SIZES
 from drumline.models.search import read_search_result
 from drumline.results import evaluation as gate
 from ml_metadata.metadata_store import metadata_store
@@ -155,7 +155,7 @@ def _result(store, execution, runs: Path) -> Result | None:
 def _sizes(store, trainer, custom_config: dict[str, Any]) -> dict[str, Any]:
     """`sizes`: those of the profile, with what a search chose in their place; `tuned`: whether one did."""
     sizes, found = (
-        SIZES[custom_config["model"]](**custom_config["sizes"]),
+        find_kind(custom_config["kind"]).Sizes(**custom_config["sizes"]),
         artifacts_of(store, trainer, "hyperparameters"),
     )
     for hyperparameters in found:

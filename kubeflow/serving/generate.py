@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from drumline.kubeflow.yaml_text import dump_yaml
-from drumline.models.registry import MODELS
-from drumline.pipeline.profiles import LENGTHS
+from drumline.pipeline.profile import Profile
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from drumline.naming import model_folder
+
 HERE = Path(__file__).parent
-ALL = tuple(f"{model}-{bars}bar" for bars in LENGTHS for model in MODELS)
+_CPU = Profile.read("cpu")
+ALL = tuple(model_folder(model, bars) for bars in _CPU.lengths for model in _CPU.models(bars))
 RELEASE = version("tensorflow-serving-api")  # of the server, too
 CLAIM = "drumline"
 _FOLDER, _CONFIG = "/models", "/config"

@@ -7,9 +7,8 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from drumline.models.sizes import LstmSizes, Training, VaeSizes
-from drumline.pipeline import profiles
 from drumline.pipeline.config import Config
+from drumline.pipeline.profile import Profile
 from drumline.pipeline.run_pipeline import run
 from drumline.play.pushed_models import pushed_model, pushed_models
 from drumline.results.markdown import Setting, render_markdown, select_results
@@ -21,22 +20,13 @@ from tfx import v1 as tfx
 
 from drumline.errors import InputError
 from tests.end_to_end.songs import write_songs
+from tests.tiny_profile import LSTM, write_profile
 
-NO_GATE = profiles.Gate(accuracy=0.0, gain=-1.0, loss=1.0)
-TINY = {
-    ("lstm", 2): profiles.ModelProfile(
-        LstmSizes(layers=1, units=8), Training(batch_size=16, steps=4, evaluate_every=2), NO_GATE
-    ),
-    ("hierarchical_vae", 2): profiles.ModelProfile(
-        VaeSizes(latent=4, encoder_units=8, conductor_units=8, embedding=8, decoder_units=8),
-        Training(batch_size=16, steps=4, evaluate_every=2),
-        NO_GATE,
-    ),
-}
+MODELS = ("lstm", "hierarchical_vae")
 BEFORE_MODELS = [
     "MidiExampleGen",
     "StatisticsGen",
-    "ImportSchemaGen",
+    "WindowSchema",
     "StrictExampleValidator",
     "LatestSpans",
     "Transform",
@@ -50,9 +40,9 @@ def songs(tmp_path_factory):
 
 
 @pytest.fixture
-def tiny(monkeypatch):
-    monkeypatch.setitem(profiles.PROFILES, "tiny", TINY)
-    return "tiny"
+def tiny(tmp_path) -> str:
+    """The profile of two tiny models that pass any gate."""
+    return write_profile(tmp_path)
 
 
 def states(config: Config) -> Counter:
@@ -70,7 +60,7 @@ def states(config: Config) -> Counter:
 
 def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny, tmp_path, capfd):
     config = Config(str(songs), 2, tiny, runs=tmp_path)
-    nodes = BEFORE_MODELS + [f"{node}.{model}" for model, _ in TINY for node in OF_A_MODEL] + ["Report"]
+    nodes = BEFORE_MODELS + [f"{node}.{model}" for model in MODELS for node in OF_A_MODEL] + ["Report"]
 
     run(config)
     first = states(config)
@@ -94,7 +84,7 @@ def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny
     assert "INFO" not in lines
 
     assert [model.name for model in pushed_models(config.serving)] == ["hierarchical_vae", "lstm"]
-    for model, _ in TINY:
+    for model in MODELS:
         beats = pushed_model(config.serving, model, 2).generate(3, temperature=1.0, seed=0)
         assert beats.shape == (3, 32, 9)
     results = latest_results(config.metadata)
@@ -144,14 +134,10 @@ def reports_tell_what_the_table_tells(config: Config) -> None:
         write_report(config.runs, [12345])
 
 
-@pytest.mark.parametrize("model", [model for model, bars in profiles.DEMO if bars == 2])
-def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, tmp_path, monkeypatch, capfd):
-    demo = profiles.DEMO[model, 2]
-    untrained = replace(demo.training, steps=1, evaluate_every=1, learning_rate=1e-9, final_learning_rate=1e-9)
-    monkeypatch.setitem(
-        profiles.PROFILES, "untrained", {(model, 2): profiles.ModelProfile(demo.sizes, untrained, demo.gate)}
-    )
-    config = Config(str(songs), 2, "untrained", runs=tmp_path)
+@pytest.mark.parametrize("model", Profile.read("demo").models(2))
+def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, tmp_path, capfd):
+    untrained = ("training.steps=1", "training.learning_rate=1e-9", "training.final_learning_rate=1e-9")
+    config = Config(str(songs), 2, "demo", (model,), runs=tmp_path, settings=untrained)
     run(config)
     (result,) = latest_results(config.metadata)
     assert not result.blessed
@@ -164,9 +150,8 @@ def test_random_weights_do_not_pass_the_gate_of_the_demo_profile(model, songs, t
     assert all(" on all windows, at least 0.020 is asked: " in reason for reason in reasons)
 
 
-def test_sixteen_bars_come_from_the_same_pipeline(songs, tmp_path, monkeypatch):
-    sixteen = {(model, 16): sizes for (model, _), sizes in TINY.items() if model == "lstm"}
-    monkeypatch.setitem(profiles.PROFILES, "tiny", sixteen)
-    config = Config(str(songs), 16, "tiny", runs=tmp_path)
+@pytest.mark.parametrize("bars", [1, 4, 16])
+def test_other_lengths_come_from_the_same_pipeline(bars, songs, tmp_path):
+    config = Config(str(songs), bars, write_profile(tmp_path, LSTM, lengths=(bars,)), runs=tmp_path)
     run(config)
-    assert pushed_model(config.serving, "lstm", 16).generate(1, 1.0, 0).shape == (1, 256, 9)
+    assert pushed_model(config.serving, "lstm", bars).generate(1, 1.0, 0).shape == (1, 16 * bars, 9)

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from drumline.drums import audio
-from drumline.pipeline import profiles
 from drumline.pipeline.config import Config
 from drumline.pipeline.run_pipeline import run
 from drumline.results.report_files import FACTS, PAGE
@@ -12,18 +11,16 @@ from drumline.results.report_page import format_value
 
 from tests.browser import chromium, open_page  # noqa: F401
 from tests.end_to_end.songs import write_songs
-from tests.end_to_end.test_pipeline import TINY
 from tests.results.test_report_page_in_browser import EAR, HEARD, draw_all, rows, until
+from tests.tiny_profile import write_profile
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The report of a small run."""
     place = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(profiles.PROFILES, "tiny", TINY)
-        config = Config(str(write_songs(place / "songs", 30)), 2, "tiny", runs=place / "runs")
-        run(config)
+    config = Config(str(write_songs(place / "songs", 30)), 2, write_profile(place), runs=place / "runs")
+    run(config)
     (report,) = (config.pipeline_root / "Report" / "report").iterdir()
     return report
 

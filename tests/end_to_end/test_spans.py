@@ -4,20 +4,11 @@ import json
 from collections import Counter
 
 import tensorflow as tf
-from drumline.models.sizes import LstmSizes, Training
-from drumline.pipeline import profiles
 from drumline.pipeline.config import Config
 from drumline.pipeline.run_pipeline import run
 
 from tests.end_to_end.songs import write_songs
-
-TINY = {
-    ("lstm", 2): profiles.ModelProfile(
-        LstmSizes(layers=1, units=4),
-        Training(batch_size=16, steps=1, evaluate_every=1),
-        profiles.Gate(accuracy=0.0, gain=-1.0, loss=1.0),
-    )
-}
+from tests.tiny_profile import LSTM, write_profile
 
 
 def windows_per_file_set(config, node, key):
@@ -29,13 +20,13 @@ def windows_per_file_set(config, node, key):
     )
 
 
-def test_a_second_delivery_trains_alone_or_with_the_first(tmp_path, monkeypatch):
-    monkeypatch.setitem(profiles.PROFILES, "tiny", TINY)
+def test_a_second_delivery_trains_alone_or_with_the_first(tmp_path):
+    tiny = write_profile(tmp_path, LSTM)
     midi = tmp_path / "midi"
     write_songs(midi / "span-1", 30)
 
     def deliver(spans):
-        config = Config(str(midi), 2, "tiny", runs=tmp_path / "runs", pattern="span-{SPAN}", spans=spans)
+        config = Config(str(midi), 2, tiny, runs=tmp_path / "runs", pattern="span-{SPAN}", spans=spans)
         run(config)
         return config
 

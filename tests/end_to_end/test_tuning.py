@@ -5,9 +5,7 @@ import json
 import pytest
 import tensorflow as tf
 from drumline.models import search
-from drumline.models.search import Search
-from drumline.models.sizes import ConvSizes, Training
-from drumline.pipeline import profiles
+from drumline.models.kinds import Conv
 from drumline.pipeline.config import Config
 from drumline.pipeline.create_pipeline import create_pipeline
 from drumline.pipeline.run_pipeline import run
@@ -17,14 +15,14 @@ from drumline.results.store import all_results
 
 from drumline.errors import InputError
 from tests.end_to_end.songs import write_songs
-from tests.end_to_end.test_pipeline import NO_GATE, states
+from tests.end_to_end.test_pipeline import states
+from tests.tiny_profile import write_profile
 
-SHORT = Training(batch_size=16, steps=8, evaluate_every=4, learning_rate=1e-2)
-TINY = {
-    ("conv", 2): profiles.ModelProfile(
-        ConvSizes(history=19, filters=1, kernel=4, pool=2), SHORT, NO_GATE, Search(trials=3)
-    )
-}
+SEARCHED = """
+training = { batch_size = 16, steps = 8, evaluate_every = 4, learning_rate = 1e-2 }
+search = { trials = 3 }
+conv.sizes = { history = 19, filters = 1, kernel = 4, pool = 2 }
+"""
 
 
 def newest(folder):
@@ -32,10 +30,9 @@ def newest(folder):
 
 
 def test_the_model_that_is_pushed_has_the_sizes_that_the_search_found_best(tmp_path, monkeypatch, capfd):
-    monkeypatch.setitem(profiles.PROFILES, "tiny", TINY)
-    monkeypatch.setitem(search.BOXES, "conv", {"filters": (16, 24), "kernel": (4,), "pool": (1, 2)})
+    monkeypatch.setattr(Conv, "search_space", {"filters": (16, 24), "kernel": (4,), "pool": (1, 2)})
     songs = write_songs(tmp_path / "songs", 30)
-    config = Config(str(songs), 2, "tiny", runs=tmp_path / "runs", tune=True)
+    config = Config(str(songs), 2, write_profile(tmp_path, SEARCHED), runs=tmp_path / "runs", tune=True)
     run(config)
 
     tuner = config.pipeline_root / "Tuner.conv"
@@ -76,7 +73,7 @@ def test_only_the_simple_models_are_tuned_and_only_if_told():
     assert tuners(tune=True) == ["Tuner.conv", "Tuner.lstm"]
     assert tuners() == []
     assert tuners(tune=True, models=("conv", "flat_vae")) == ["Tuner.conv"]
-    with pytest.raises(InputError, match="nothing to tune: the search is for lstm and conv, and this run trains flat_"):
+    with pytest.raises(InputError, match="nothing to tune: none of flat_vae has a search space"):
         Config("midi", 2, "paper", ("flat_vae",), tune=True)
 
 

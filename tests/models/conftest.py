@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.drums.kit import STEPS_PER_BAR
-from drumline.models.registry import build
 
-from tests.models.tiny import BARS, TINY
+from tests.models.tiny import BARS, TINY, build
 
 
 @pytest.fixture(scope="session", params=TINY)

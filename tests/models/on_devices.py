@@ -5,10 +5,9 @@ import sys
 import numpy as np
 import tensorflow as tf
 from drumline.models import training
-from drumline.models.registry import build
 from drumline.models.sizes import Training
 
-from tests.models.tiny import BARS, TINY
+from tests.models.tiny import BARS, TINY, build
 
 
 class Recorded(training.Progress):

@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from drumline.models.registry import build
 from drumline.models.sizes import Training, VaeSizes
 from drumline.models.training import fit
+
+from tests.models.tiny import build
 
 SIZES = VaeSizes(
     latent=4,
@@ -17,7 +18,7 @@ SIZES = VaeSizes(
     embedding=4,
     decoder_units=8,
     decoder_layers=1,
-    free_nats=1.0,
+    free_bits=1.5,
     input_dropout=0.2,
 )
 RECIPE = Training(
@@ -26,10 +27,8 @@ RECIPE = Training(
     learning_rate=1e-2,
     evaluate_every=20,
     seed=5,
-    beta_steps=50,
-    own_steps=0.5,
-    own_steps_ramp=60,
-    rotate_bars=True,
+    beta_warmup_steps=50,
+    scheduled_sampling=30.0,
     drop_drums=0.3,
     mix_bars=0.3,
 )

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.models import accuracy
+from drumline.models.evaluation import evaluate_baselines
+from drumline.models.measures import self_similarity
 from drumline.models.vae import Vae
 
 from tests.models.tiny import BARS
@@ -19,27 +21,36 @@ def test_a_step_is_right_when_its_whole_combination_is():
     assert accuracy.share_right(predicted, truth).numpy().tolist() == [0.75, 0.25]
 
 
+def baseline_accuracy(name: str, combinations: tf.Tensor, majority: int = 5) -> list[float]:
+    return evaluate_baselines(combinations, majority)[f"{name}_accuracy"].numpy().tolist()
+
+
 def test_majority_is_the_share_of_that_combination_in_all_steps():
-    assert accuracy.majority_accuracy(tf.constant([[0, 5, 5, 5], [5, 0, 0, 0]], tf.int64), 5).numpy().tolist() == [
-        0.75,
-        0.25,
-    ]
+    windows = tf.constant([[0, 5, 5, 5], [5, 0, 0, 0]], tf.int64)
+    assert baseline_accuracy("majority", windows) == [0.75, 0.25]
 
 
 def test_repeat_bar_counts_after_the_first_bar_and_knows_the_true_bar_before():
     half = np.where(BAR < 8, BAR, 500)
-    assert accuracy.repeat_bar_accuracy(window(BAR, half, half)).numpy() == pytest.approx([0.75])
-    assert accuracy.repeat_bar_accuracy(window(BAR, BAR + 1, BAR)).numpy() == pytest.approx([0.0])
+    assert baseline_accuracy("repeat_bar", window(BAR, half, half)) == pytest.approx([0.75])
+    assert baseline_accuracy("repeat_bar", window(BAR, BAR + 1, BAR)) == pytest.approx([0.0])
 
 
 def test_repeat_bar_sampled_knows_the_first_bar_alone():
     half = np.where(BAR < 8, BAR, 500)
-    assert accuracy.repeat_bar_sampled_accuracy(window(BAR, half, half)).numpy() == pytest.approx([0.5])
-    assert accuracy.repeat_bar_sampled_accuracy(window(BAR, BAR + 1, BAR)).numpy() == pytest.approx([0.5])
+    assert baseline_accuracy("repeat_bar_sampled", window(BAR, half, half)) == pytest.approx([0.5])
+    assert baseline_accuracy("repeat_bar_sampled", window(BAR, BAR + 1, BAR)) == pytest.approx([0.5])
+
+
+def test_in_a_window_of_one_bar_the_first_half_is_repeated():
+    half = np.tile(BAR[:8], 2)
+    assert baseline_accuracy("repeat_bar", window(half)) == [1.0]
+    assert baseline_accuracy("repeat_bar_sampled", window(BAR)) == [0.0]
+    assert self_similarity(window(half)).numpy() == [1.0]
 
 
 def test_a_forecasters_primer_is_not_counted(forecaster):
-    beat = accuracy.predict_greedily(forecaster, tf.zeros([1, 32], tf.int64))
+    beat = forecaster.predict_greedily(tf.zeros([1, 32], tf.int64))
     assert beat.shape == (1, 32 - 16)
     own = tf.concat([tf.zeros([1, 16], tf.int64), beat], axis=1)
     assert accuracy.sampled_accuracy(forecaster, own).numpy() == [1.0]

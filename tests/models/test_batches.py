@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.drums.kit import STEPS_PER_BAR
-from drumline.models.batches import batches, drop_drums, mix_bars, permute_drums, pick_evenly, rotate_bars
+from drumline.models.batches import batches, drop_drums, mix_bars, permute_drums, pick_evenly
 from drumline.models.sizes import Training
 
 WINDOWS = np.random.default_rng(0).integers(0, 512, (23, 64)).astype(np.uint16)
-ALL = Training(batch_size=8, steps=1, seed=3, rotate_bars=True, drop_drums=0.5, permute_drums=0.5, mix_bars=0.5)
+ALL = Training(batch_size=8, steps=1, seed=3, drop_drums=0.5, permute_drums=0.5, mix_bars=0.5)
 
 
 def first(count: int, training: Training, windows: np.ndarray = WINDOWS, first_step: int = 0) -> list[np.ndarray]:
@@ -41,16 +41,6 @@ def test_nothing_is_changed_unless_asked_for():
     known = {tuple(window) for window in WINDOWS}
     assert all(tuple(window) in known for batch in first(5, Training(8, 1)) for window in batch)
     assert not all(tuple(window) in known for batch in first(5, ALL) for window in batch)
-
-
-def test_a_rotated_window_keeps_its_bars_and_their_order():
-    rotated = rotate_bars(tf.constant(WINDOWS, tf.int64), seed(1)).numpy()
-    shifts = set()
-    for before, after in zip(WINDOWS, rotated, strict=True):
-        fits = [shift for shift in range(4) if np.array_equal(np.roll(before, shift * STEPS_PER_BAR), after)]
-        assert len(fits) == 1
-        shifts.update(fits)
-    assert shifts == {0, 1, 2, 3}
 
 
 def test_a_share_of_the_windows_loses_one_drum_throughout():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.drums.kit import STEPS_PER_BAR
-from drumline.models.decoding import continue_beat, decode, draw_combination, draw_hits
+from drumline.models.decoding import draw_combination, draw_hits
 from drumline.models.encoding import hits_of_combinations, shift_right
 
 from tests.models.tiny import BARS
@@ -48,30 +48,30 @@ def test_fed_the_truth_step_by_step_autoencoders_give_the_teacher_forced_logits(
 
 def test_a_greedy_beat_is_the_likeliest_answer_to_itself(vae):
     z = 3 * tf.random.stateless_normal([3, vae.sizes.latent], [1, 2])
-    beat = decode(vae, z, tf.zeros([3]), SEEDS)
+    beat = vae.decode(z, tf.zeros([3]), SEEDS)
     np.testing.assert_array_equal(tf.argmax(vae.teacher_forced_logits(z, beat), -1), beat)
 
 
 def test_a_greedy_continuation_is_the_likeliest_answer_to_itself(forecaster, windows):
     primer = windows[:, :7]
-    beat = continue_beat(forecaster, primer, tf.zeros([5]), tf.zeros([5, 2], tf.int64), STEPS - 7)
+    beat = forecaster.continue_beat(primer, tf.zeros([5]), tf.zeros([5, 2], tf.int64), STEPS - 7)
     whole = tf.concat([primer, beat], axis=1)
     np.testing.assert_array_equal(forecaster.teacher_forced(whole)[:, 7:], beat)
 
 
 def test_a_beat_alone_is_the_same_as_in_a_batch(vae):
     z = tf.random.stateless_normal([3, vae.sizes.latent], [1, 2])
-    together = decode(vae, z, WARM, SEEDS).numpy()
+    together = vae.decode(z, WARM, SEEDS).numpy()
     for index in range(3):
         one = slice(index, index + 1)
-        np.testing.assert_array_equal(decode(vae, z[one], WARM[one], SEEDS[one])[0], together[index])
+        np.testing.assert_array_equal(vae.decode(z[one], WARM[one], SEEDS[one])[0], together[index])
 
 
 def test_greed_ignores_the_seed_and_warmth_does_not(forecaster, windows):
     primer = tf.repeat(windows[:1, :5], 3, axis=0)
-    greedy = continue_beat(forecaster, primer, tf.constant([0.0, -1.0, 0.0]), SEEDS, STEPS).numpy()
+    greedy = forecaster.continue_beat(primer, tf.constant([0.0, -1.0, 0.0]), SEEDS, STEPS).numpy()
     assert (greedy[0] == greedy).all()
-    warm = continue_beat(forecaster, primer, WARM, SEEDS, STEPS).numpy()
+    warm = forecaster.continue_beat(primer, WARM, SEEDS, STEPS).numpy()
     assert (warm[0] != warm[1]).any()
     assert (warm[0] != warm[2]).any()
 

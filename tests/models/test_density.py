@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.models.density import COMPONENTS, Density, fit_density
-from drumline.models.registry import build
 
-from tests.models.tiny import BARS, TINY
+from tests.models.tiny import BARS, TINY, build
 
 SEEDS = tf.constant([[index, 7] for index in range(4000)], tf.int64)
 

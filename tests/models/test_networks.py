@@ -5,13 +5,14 @@ import pytest
 import tensorflow as tf
 from drumline.drums.kit import STEPS_PER_BAR
 from drumline.models.encoding import hits_of_combinations
-from drumline.models.registry import build
-from drumline.models.sizes import ConvSizes, LstmSizes, VaeSizes
+from drumline.models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
 from drumline.models.vae import Vae
 
-from tests.models.tiny import BARS, TINY
+from drumline.errors import InputError
+from tests.models.tiny import BARS, TINY, build
 
 STEPS = BARS * STEPS_PER_BAR
+SCHEDULED = Training(batch_size=5, steps=1, scheduled_sampling=1000.0)
 
 
 def logits_of(network, windows):
@@ -101,7 +102,7 @@ def test_a_share_of_the_steps_heard_in_training_is_the_decoders_own(share, windo
 def test_what_training_draws_is_its_seeds(windows):
     vae = build("hierarchical_vae", BARS, replace(TINY["hierarchical_vae"], input_dropout=0.5))
     first, again, other = (
-        vae.outcome(windows, training=True, seed=(1, last), own_steps=0.5)["loss"].numpy() for last in (2, 2, 3)
+        vae.outcome(windows, True, (1, last), 1000.0, SCHEDULED)["loss"].numpy() for last in (2, 2, 3)
     )
     assert (first == again).all()
     assert (first != other).all()
@@ -149,14 +150,19 @@ def test_bfloat16_computes_close_to_float32(name, windows):
     np.testing.assert_allclose(logits_of(mixed, windows), logits_of(exact, windows), atol=0.1)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("gru", 2, LstmSizes()), "no model 'gru'; there are lstm, conv"),
-        (("lstm", 2, ConvSizes()), "lstm takes LstmSizes, not ConvSizes"),
-        (("lstm", 1, LstmSizes()), "2 bars or more"),
-    ],
-)
-def test_what_cannot_be_built_is_refused(arguments, said):
-    with pytest.raises(ValueError, match=said):
-        build(*arguments)
+@pytest.mark.parametrize("name", TINY)
+def test_a_window_of_one_bar_has_a_network_too(name):
+    network = build(name, 1, TINY[name])
+    window = tf.zeros([2, STEPS_PER_BAR], tf.int64)
+    assert network.predict_greedily(window).shape == (2, STEPS_PER_BAR - network.primer_steps)
+    assert np.isfinite(network.outcome(window)["loss"]).all()
+
+
+def test_sizes_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match="Lstm takes LstmSizes, not ConvSizes"):
+        build("lstm", 2, ConvSizes())
+
+
+def test_an_unknown_kind_is_refused_by_name():
+    with pytest.raises(InputError, match="no kind of model 'gru'; there are lstm, conv"):
+        build("gru", 2, LstmSizes())

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from drumline.models import progress
 from drumline.models.progress import read_epochs
-from drumline.models.registry import build
 from drumline.models.sizes import ConvSizes, Training
 from drumline.models.training import fit
 
 from drumline.errors import InputError
 from tests.models import resumable
-from tests.models.tiny import BARS, TINY
+from tests.models.tiny import BARS, TINY, build
 
 SHORT = Training(batch_size=32, steps=6, learning_rate=1e-2, evaluate_every=2)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from drumline.models.recurrent import BidirectionalStack, Lstm, lstm_steps
 from drumline.models.sizes import LstmSizes
-from drumline.pipeline.profiles import PROFILES
+from drumline.pipeline.profile import Profile, list_profiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,8 +147,9 @@ def test_other_activations_train_by_keras_s_loop(activation):
 
 ACTIVATIONS = {
     getattr(model.sizes, "activation", "tanh")
-    for profile in PROFILES.values()
-    for (name, _), model in profile.items()
+    for profile in map(Profile.read, list_profiles())
+    for bars in profile.lengths
+    for name, model in profile.models(bars).items()
     if name != "conv"
 }
 

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from drumline.models.registry import build
 from drumline.models.sizes import Training
 from drumline.models.training import fit, strategy_of
 
 from drumline.errors import InputError
 from tests.models import on_devices
-from tests.models.tiny import BARS, TINY
+from tests.models.tiny import BARS, TINY, build
 
 
 def trained(tmp_path, model: str, devices: int, strategy: str = "-") -> dict[str, np.ndarray]:

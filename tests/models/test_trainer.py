@@ -40,7 +40,7 @@ def arguments(tmp_path, monkeypatch):
 
     def of_execution(number: int, recipe: Training = RECIPE, **config) -> SimpleNamespace:
         sizes = ConvSizes(history=11, filters=4, kernel=4, pool=2)
-        described = {"profile": "demo", "model": "conv", "bars": 2}
+        described = {"profile": "demo", "model": "conv", "kind": "conv", "bars": 2}
         config = described | {"sizes": asdict(sizes), "training": asdict(recipe)} | config
         return SimpleNamespace(
             custom_config=config,
@@ -94,7 +94,7 @@ def test_after_the_export_only_the_epochs_and_the_recipe_are_left(arguments, tmp
     assert not [path for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()]
     with open(tmp_path / "model_run/1/epochs.csv") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4", "6"]
-    recipe = json.loads((tmp_path / "model_run/1" / training.RECIPE).read_text())
+    recipe = json.loads((tmp_path / "model_run/1" / training.RECORD).read_text())
     assert (recipe["model"], recipe["training"]["steps"], recipe["sizes"]["filters"]) == ("conv", 6, 4)
     assert recipe["code"]
 

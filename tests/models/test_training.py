@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.models import accuracy
-from drumline.models.forecasters import ConvForecaster
-from drumline.models.registry import MODELS, build
+from drumline.models.conv import ConvForecaster
+from drumline.models.kinds import KINDS
+from drumline.models.schedules import DecayToFloor, inverse_sigmoid_ramp, linear_ramp
 from drumline.models.sizes import Training, VaeSizes
-from drumline.models.training import DecayToFloor, fit, linear_ramp
+from drumline.models.training import fit
 from drumline.models.vae import Vae
 
 from drumline.errors import InputError
-from tests.models.tiny import BARS, TINY
+from tests.models.tiny import BARS, TINY, build
 
 QUICK = Training(batch_size=32, steps=80, learning_rate=2e-2, evaluate_every=40)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", KINDS)
 def test_training_beats_the_majority(name, pattern):
     model, lines = build(name, BARS, TINY[name]), []
     history = fit(model, name, pattern, pattern[:48], QUICK, report=lines.append)
@@ -136,20 +137,34 @@ def test_what_is_annealed_rises_in_a_straight_line_and_stays():
     assert [float(linear_ramp(tf.constant(step), 40)) for step in (0.0, 10.0, 40.0, 90.0)] == [0.0, 0.25, 1.0, 1.0]
 
 
-def test_a_step_tells_the_network_its_beta_its_own_steps_and_a_seed_of_its_own(pattern, monkeypatch):
+def test_scheduled_sampling_rises_by_an_inverse_sigmoid():
+    shares = [float(inverse_sigmoid_ramp(tf.constant(float(step)), 1000.0)) for step in (0, 5000, 7000, 10_000, 1e6)]
+    expected = [1 - 1000 / (1000 + np.exp(step / 1000)) for step in (0, 5000, 7000, 10_000)] + [1.0]
+    assert shares == pytest.approx(expected, abs=1e-5)
+    assert inverse_sigmoid_ramp(5.0, 0.0) == 0.0
+
+
+def test_a_step_tells_the_network_its_number_its_settings_and_a_seed_of_its_own(pattern, monkeypatch):
     told, outcome = [], Vae.outcome
 
-    def listening(self, combinations, training=False, seed=(0, 0), beta=None, own_steps=0.0):
+    def record(self, combinations, training=False, seed=(0, 0), step=0.0, settings=None):
         if training:
-            tf.py_function(
-                lambda *values: told.append([value.numpy() for value in values]), [seed, beta, own_steps], []
-            )
-        return outcome(self, combinations, training, seed, beta, own_steps)
+            assert settings.beta_warmup_steps == 4
+            tf.py_function(lambda *values: told.append([value.numpy() for value in values]), [seed, step], [])
+        return outcome(self, combinations, training, seed, step, settings)
 
-    monkeypatch.setattr(Vae, "outcome", listening)
+    monkeypatch.setattr(Vae, "outcome", record)
     sizes = VaeSizes(latent=2, encoder="sequence", encoder_units=4, decoder_units=4, decoder_layers=1, beta=0.4)
-    training = dataclasses.replace(QUICK, steps=5, evaluate_every=5, beta_steps=4, own_steps=0.5, own_steps_ramp=2)
+    training = dataclasses.replace(QUICK, steps=5, evaluate_every=5, beta_warmup_steps=4)
     fit(build("flat_vae", BARS, sizes), "flat_vae", pattern, pattern[:8], training, report=str)
-    assert [float(beta) for _, beta, _ in told] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
-    assert [float(own_steps) for _, _, own_steps in told] == pytest.approx([0.0, 0.25, 0.5, 0.5, 0.5])
-    assert len({tuple(seed) for seed, _, _ in told}) == 5
+    assert [float(step) for _, step in told] == [0, 1, 2, 3, 4]
+    assert len({tuple(seed) for seed, _ in told}) == 5
+
+
+def test_beta_rises_while_it_is_warmed_up(pattern):
+    sizes = VaeSizes(latent=2, encoder="sequence", encoder_units=4, decoder_units=4, beta=0.4, free_bits=0.0)
+    vae, windows = build("flat_vae", BARS, sizes), tf.constant(pattern[:4])
+    warmup = dataclasses.replace(QUICK, beta_warmup_steps=10)
+    at_0, at_5, at_10 = (vae.outcome(windows, True, (0, 0), step, warmup) for step in (0.0, 5.0, 10.0))
+    np.testing.assert_allclose(at_10["loss"] - at_0["loss"], 0.4 * at_0["kl"], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(at_5["loss"] - at_0["loss"], 0.2 * at_0["kl"], rtol=1e-3, atol=1e-3)

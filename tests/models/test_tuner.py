@@ -3,8 +3,10 @@
 import keras_tuner
 import numpy as np
 import pytest
-from drumline.models import search, training
+from drumline.models import training
 from drumline.models import tuner as tuning
+from drumline.models.kinds import Conv
+from drumline.models.network import build_model
 from drumline.models.search import Search
 from drumline.models.sizes import ConvSizes, Training
 
@@ -28,9 +30,9 @@ def searched(windows, tmp_path, monkeypatch):
     """Does a search over a number of filters, and returns its tuner and its lines."""
 
     def with_filters(filters, sizes=NARROW, recipe=RECIPE, data=windows):
-        monkeypatch.setitem(search.BOXES, "conv", {"filters": filters})
+        monkeypatch.setattr(Conv, "search_space", {"filters": filters})
         lines = []
-        tuner = tuning.BoxSearch("conv", 2, sizes, recipe, SEARCH, directory=tmp_path, report=lines.append)
+        tuner = tuning.BoxSearch("conv", Conv(), 2, sizes, recipe, SEARCH, directory=tmp_path, report=lines.append)
         tuner.search(**data)
         return tuner, lines
 
@@ -62,7 +64,7 @@ def test_the_same_search_ends_the_same(searched):
 
 def test_a_trial_is_the_beginning_of_the_training(searched, windows):
     tuner, _ = searched((1,))
-    network = tuning.registry.build("conv", 2, NARROW, seed=RECIPE.seed)
+    network = build_model(Conv(), 2, NARROW, seed=RECIPE.seed)
     epochs = training.fit(network, "conv", **windows, training=RECIPE, report=lambda _: None)
     assert tuner.oracle.get_best_trials()[0].score == min(epochs["val_loss"][:2])
 

@@ -1,5 +1,9 @@
 """Sizes at which every network is built in a moment."""
 
+from typing import Any
+
+from drumline.models.kinds import find_kind
+from drumline.models.network import DrumModel, build_model
 from drumline.models.sizes import ConvSizes, LstmSizes, VaeSizes
 
 BARS = 2
@@ -13,7 +17,7 @@ TINY = {
         encoder="sequence",
         decoder_units=24,
         decoder_layers=1,
-        free_nats=8.0,
+        free_bits=11.5,
     ),
     "hierarchical_vae": VaeSizes(
         latent=8,
@@ -22,6 +26,11 @@ TINY = {
         conductor_layers=1,
         embedding=6,
         decoder_units=24,
-        free_nats=8.0,
+        free_bits=11.5,
     ),
 }
+
+
+def build(name: str, bars: int, sizes: Any, *, seed: int = 0, mixed_bfloat16: bool = False) -> DrumModel:
+    """An untrained network of a kind that comes with Drumline."""
+    return build_model(find_kind(name), bars, sizes, seed=seed, mixed_bfloat16=mixed_bfloat16)
