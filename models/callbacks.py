@@ -42,7 +42,10 @@ class RefuseNan(keras.callbacks.Callback):
     def _refuse(self, which: str, loss: float) -> None:
         if not math.isfinite(loss):
             step = self.model.steps_done
-            raise InputError(f"{self.name}: the {which} is {loss} at step {step}; lower learning_rate or clip_norm")
+            raise InputError(
+                f"{self.name}: the {which} is {loss} at step {step}; lower the learning rate "
+                "(`--set training.learning_rate=...`) or clip_norm"
+            )
 
 
 class EndOfEpoch(keras.callbacks.Callback):

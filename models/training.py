@@ -86,7 +86,7 @@ def _run(trainee: "Trainee", progress: Progress, train: np.ndarray, held_out: np
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise InputError(
             f"{progress.name}: a batch of {training.batch_size} windows of {train.shape[1]} steps does not fit into "
-            "memory; lower batch_size in the profile or use a smaller network"
+            "memory; lower it (`--set training.batch_size=...`), or use a smaller network"
         ) from error
 
 
@@ -123,7 +123,9 @@ class Trainee(keras.Model):
         weights = self.network.trainable_weights
         with tf.GradientTape() as tape:
             step = tf.cast(self.optimizer.iterations.value, tf.float32)
-            outcome = self.network.outcome(combinations, True, self._seed(), step, self.settings)
+            outcome = self.network.outcome(
+                combinations, training=True, seed=self._seed(), step=step, settings=self.settings
+            )
             # Each device's part of the mean over the whole batch: the optimizer adds them.
             loss = tf.reduce_sum(outcome["loss"]) / self.settings.batch_size
         values = [weight.value for weight in weights]

@@ -159,9 +159,9 @@ def test_a_baseline_that_was_there_and_is_gone_is_bad_input():
 
 
 def test_a_parameter_of_the_run_becomes_what_the_executor_knows():
-    trainer = step("Trainer-conv", profile="demo", seed=3.0, steps=20.0)
+    trainer = step("Trainer-conv", profile="demo", seed=3.0, settings={"training.steps": 20.0})
     repairs.parameters_of_the_run(trainer)
-    assert {"profile", "seed", "steps"}.isdisjoint(trainer.properties)
+    assert {"profile", "seed", "settings"}.isdisjoint(trainer.properties)
     training = Training(**json.loads(trainer.properties["custom_config"])["training"])
     assert (training.steps, training.seed) == (20, 3)
     assert trainer.properties["run_fn"] == "drumline.models.trainer.run_fn"
@@ -194,8 +194,8 @@ def test_whole_numbers_are_whole_again():
     generator = step("MidiExampleGen", corpus="/midi", pattern="*", fingerprint="f")
     assert generator.properties["bars"] == 2
     assert isinstance(generator.properties["bars"], int)
-    judge = step("Evaluator-conv", profile="demo", thresholds={"accuracy": 0.5, "slice_songs": 5.0})
-    assert json.dumps(judge.properties["thresholds"], sort_keys=True) == '{"accuracy": 0.5, "slice_songs": 5}'
+    judge = step("Evaluator-conv", profile="demo", settings={"gate.accuracy": 0.5, "gate.slice_songs": 5.0})
+    assert json.dumps(judge.properties["settings"], sort_keys=True) == '{"gate.accuracy": 0.5, "gate.slice_songs": 5}'
 
 
 def test_a_number_that_the_pipeline_calls_a_double_stays_one():
@@ -317,10 +317,16 @@ def test_the_log_has_warnings_once_and_no_chatter(monkeypatch, capsys):
 
 def test_the_process_ends_whatever_threads_there_are():
     program = (
-        "import threading, kubeflow.entrypoint as e; threading.Thread(target=threading.Event().wait).start(); e.main()"
+        "import threading, drumline.kubeflow.entrypoint as e; "
+        "threading.Thread(target=threading.Event().wait).start(); e.main()"
     )
-    command = [sys.executable, "-c", program, *arguments("Trainer-conv", profile="demo", seed=0, steps=-1)]
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        *arguments("Trainer-conv", profile="demo", seed=0, settings={"training.steps": -1}),
+    ]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert finished.returncode == 1
-    assert finished.stderr.splitlines()[-1].startswith("Error: a training has 0 steps")
+    assert finished.stderr.splitlines()[-1].startswith("Error: profile demo, conv of 2 bars: training.steps:")
     assert "Traceback" not in finished.stderr

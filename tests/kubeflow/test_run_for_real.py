@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from drumline.kubeflow.compile import HERE, compile_pipeline, config_of
 from drumline.kubeflow.repairs import PAGE as PAGE_OF_THE_UI
-from drumline.models.trainer import RECIPE
+from drumline.models.trainer import RECORD
 from drumline.play.pushed_models import pushed_model, pushed_models
 from drumline.results import evaluation as gate
 from drumline.results.report_files import FACTS, PAGE
@@ -35,16 +35,16 @@ BEFORE_MODELS = {
     "Transform",
 }
 ANY_MODEL = {
-    "accuracy": 0.0,
-    "gain": -1.0,
-    "gain_over_repeat_bar": -1.0,
-    "kl": 0.0,
-    "gain_from_z": -1.0,
-    "slice_accuracy": 0.0,
-    "loss": 1.0,
+    "gate.accuracy": 0.0,
+    "gate.gain_over_majority": -1.0,
+    "gate.gain_over_repeat_bar": -1.0,
+    "gate.kl": 0.0,
+    "gate.gain_from_z": -1.0,
+    "gate.slice_accuracy": 0.0,
+    "gate.allowed_loss": 1.0,
 }
-NO_MODEL = ANY_MODEL | {"accuracy": 0.999}
-PARAMETERS = {"profile": "demo", "steps": 20, "pattern": "span-{SPAN}", "thresholds": ANY_MODEL}
+NO_MODEL = ANY_MODEL | {"gate.accuracy": 0.999}
+PARAMETERS = {"profile": "demo", "pattern": "span-{SPAN}", "settings": ANY_MODEL | {"training.steps": 20}}
 
 
 def of_models(*kinds: str, models: tuple[str, ...] = MODELS) -> set[str]:
@@ -83,7 +83,7 @@ def of_one_model(tmp_path_factory) -> Path:
 def refused(backend, second, of_one_model) -> Run:
     """One model, on a new span, with a gate that lets nothing through."""
     write_songs(backend.claims / "drumline" / "corpora" / "span-2", 45, bars=24)
-    return backend.run(of_one_model, **PARAMETERS | {"steps": 10, "thresholds": NO_MODEL})
+    return backend.run(of_one_model, **PARAMETERS | {"settings": NO_MODEL | {"training.steps": 10}})
 
 
 def artifact(run: Run, task: str, name: str):
@@ -124,7 +124,7 @@ def test_the_pushed_models_load_and_sample(backend, first):
 
 
 def test_the_parameters_of_the_run_take_effect(backend, first):
-    recipe = json.loads((backend.place(artifact(first, "Trainer-conv", "model_run").uri) / RECIPE).read_text())
+    recipe = json.loads((backend.place(artifact(first, "Trainer-conv", "model_run").uri) / RECORD).read_text())
     assert (recipe["profile"], recipe["training"]["steps"], recipe["training"]["seed"]) == ("demo", 20, 0)
     metadata = artifact(first, "MidiExampleGen", "examples").metadata
     assert (metadata["input_base"], metadata["files"]) == ("/mnt/drumline/corpora", 30)

@@ -20,7 +20,7 @@ PARAMETERS = {
     "rate": {"parameterType": "NUMBER_DOUBLE", "isOptional": True},
     "tune": {"parameterType": "BOOLEAN", "defaultValue": False},
     "models": {"parameterType": "LIST", "isOptional": True},
-    "thresholds": {"parameterType": "STRUCT", "defaultValue": {}},
+    "settings": {"parameterType": "STRUCT", "defaultValue": {}},
 }
 
 
@@ -130,7 +130,15 @@ def test_the_same_file_is_uploaded_once_and_another_as_a_new_version(api, call, 
 
 
 def test_parameters_come_as_their_types_say(api, call):
-    given = ["corpus=a=b", "seed=7", "rate=0.5", "tune=true", 'models=["lstm"]', 'thresholds={"gain": 0.1}']
+    given = [
+        "corpus=a=b",
+        "seed=7",
+        "rate=0.5",
+        "tune=true",
+        'models=["lstm"]',
+        'settings={"gate.kl": 0.1}',
+        "training.steps=10",
+    ]
     lines(call("--no-wait", *itertools.chain(*(("--param", one) for one in given))))
     (run,) = api.runs.values()
     assert run["runtime_config"]["parameters"] == {
@@ -139,7 +147,7 @@ def test_parameters_come_as_their_types_say(api, call):
         "rate": 0.5,
         "tune": True,
         "models": ["lstm"],
-        "thresholds": {"gain": 0.1},
+        "settings": {"gate.kl": 0.1, "training.steps": 10},
     }
 
 
@@ -166,11 +174,12 @@ def test_a_recurring_run_that_did_not_get_its_service_account_says_so(api, call)
     ("given", "told"),
     [
         ("profile=huge", "there is no profile 'huge'"),
-        ('thresholds={"nope": 1}', "there is no threshold 'nope'"),
-        ("steps=-5", "0 steps (those of the profile) or more"),
+        ('settings={"gate.nope": 1}', "there is no setting gate.nope; gate has accuracy"),
+        ("gate.nope=1", "there is no setting gate.nope; gate has accuracy"),
+        ("training.steps=-5", "training.steps: input should be greater than or equal to 1, not -5"),
         ('gpu_nodes={"a": 1}', "the value of a label is a text"),
         ("corpus=", "the parameter corpus is empty"),
-        ("seed=-1", "a seed is 0 or more"),
+        ("seed=-1", "a random seed is 0 or more"),
     ],
 )
 def test_values_that_no_step_could_use_are_told_before_anything_is_sent(api, call, given, told):
@@ -181,18 +190,19 @@ def test_values_that_no_step_could_use_are_told_before_anything_is_sent(api, cal
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["step=7"], "no parameter 'step'; there are: corpus, models, rate, seed, thresholds, tune"),
+        (["step=7"], "no parameter 'step'; there are: corpus, models, rate, seed, settings, tune"),
         (["seed"], "write it as NAME=VALUE"),
         (["seed=1", "seed=2"], "given twice"),
+        (["training.steps=1", "training.steps=2"], "given twice"),
         (["seed=many"], "not a whole number"),
         (["seed=1.5"], "not a whole number"),
         (["seed=9007199254740993"], "not a whole number"),
         (["rate=nan"], "not a finite number"),
         (["tune=yes"], "not true or false"),
         (["models={}"], "not a list in JSON"),
-        (["thresholds=[1]"], "not an object in JSON"),
-        (["thresholds={"], "not an object in JSON"),
-        (['thresholds={"gain": NaN}'], "not an object in JSON"),
+        (["settings=[1]"], "not an object in JSON"),
+        (["settings={"], "not an object in JSON"),
+        (['settings={"gate.kl": NaN}'], "not an object in JSON"),
     ],
 )
 def test_wrong_parameters_are_told_before_anything_is_sent(api, call, given, told):
@@ -446,7 +456,7 @@ def test_artifacts_go_to_object_storage_alone(api, call):
 def test_the_pipeline_of_this_repository_runs(api, call):
     nodes = sorted(yaml.safe_load(REAL.read_text().partition("\n---\n")[0])["root"]["dag"]["tasks"])
     api.states = [State("SUCCEEDED", dict.fromkeys(nodes, "SUCCEEDED"))]
-    shown = lines(call("--param", 'thresholds={"accuracy": 0.5}', "--param", "steps=10", "--no-cache", what=2))
+    shown = lines(call("--param", "gate.accuracy=0.5", "--param", "training.steps=10", "--no-cache", what=2))
     assert [line.split()[0] for line in shown[2:]] == nodes
     (run,) = api.runs.values()
-    assert run["runtime_config"]["parameters"] == {"thresholds": {"accuracy": 0.5}, "steps": 10}
+    assert run["runtime_config"]["parameters"] == {"settings": {"gate.accuracy": 0.5, "training.steps": 10}}

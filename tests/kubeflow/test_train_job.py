@@ -14,7 +14,6 @@ import tensorflow_transform.beam as tft_beam
 import yaml
 from drumline.kubeflow import compile as compiling
 from drumline.kubeflow import train_job
-from drumline.kubeflow.parameters import STRATEGY
 from drumline.kubeflow.train_job import Shared, Workers, manifest
 from drumline.kubeflow.train_job_api import TrainJobs
 from drumline.models.preprocessing import preprocessing_fn
@@ -349,7 +348,7 @@ def without_strategy(command: list[str]) -> list[str]:
     """The step's own command, as it is without a job."""
     at = command.index("--json_serialized_invocation_args") + 1
     step = json.loads(command[at])
-    del step["inputs"]["parameterValues"][STRATEGY]
+    del step["inputs"]["parameterValues"]["settings"]["training.strategy"]
     return [*command[:at], json.dumps(step), *command[at + 1 :]]
 
 
@@ -360,7 +359,7 @@ def weights(model: Path) -> list[np.ndarray]:
 @pytest.mark.skipif(bool(pods.unavailable()), reason=f"no pods on this machine: {pods.unavailable()}")
 def test_two_workers_of_a_job_train_the_one_model_that_a_machine_alone_does(volume, tmp_path):
     transform_into(tmp_path / "minio/mlpipeline/v2/artifacts/transform")
-    shared = Shared(step(profile="demo", seed=0, steps=6), volume)
+    shared = Shared(step(profile="demo", seed=0, settings={"training.steps": 6}), volume)
     shared.bring(2)
     job = manifest(shared.name, WORKERS, shared.arguments())
     ports = free_ports(2)

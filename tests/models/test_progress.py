@@ -136,7 +136,7 @@ def test_patience_counts_the_epochs_before_the_kill(pattern, tmp_path):
 def test_the_minutes_of_all_parts_count(pattern, tmp_path, monkeypatch):
     """A clock by which each look takes a minute: an epoch takes one, so that a limit of three is three epochs."""
     ticks = iter(range(0, 6000, 60))
-    monkeypatch.setattr("models.training.time.monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr("drumline.models.callbacks.time.monotonic", lambda: float(next(ticks)))
     recipe = Training(batch_size=32, steps=20, evaluate_every=2, minutes=3)
 
     def report(line):

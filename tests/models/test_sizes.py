@@ -29,7 +29,7 @@ def test_sizes_come_back_from_json(sizes):
         (lambda: VaeSizes(encoder="bars"), "encoder"),
         (lambda: VaeSizes(input_dropout=20), "input_dropout"),
         (lambda: VaeSizes(free_bits=-1), "free_bits"),
-        (lambda: Training(0, 1), "batch_size"),
+        (lambda: Training(batch_size=0, steps=1), "batch_size"),
         (lambda: Training(1, 1, learning_rate=1e-6), "must not exceed"),
         (lambda: Training(1, 1, decay=1.1), "decay"),
         (lambda: Training(1, 1, clip_norm=0.0), "clip_norm"),

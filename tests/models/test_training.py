@@ -104,7 +104,7 @@ def test_a_batch_that_does_not_fit_is_refused_as_such(pattern, monkeypatch):
         return {"loss": outcome(self, combinations, **options)["loss"] + more}
 
     monkeypatch.setattr(ConvForecaster, "outcome", huge)
-    said = "conv: a batch of 32 windows of 32 steps does not fit into memory; lower batch_size in the profile or use a"
+    said = "conv: a batch of 32 windows of 32 steps does not fit into memory; lower it \\(`--set training.batch_size"
     with pytest.raises(InputError, match=said):
         fit(model, "conv", pattern, pattern, QUICK)
 
