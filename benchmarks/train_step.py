@@ -77,7 +77,7 @@ def measure(kind: str, *which) -> dict:
     import numpy as np
     import tensorflow as tf
     from drumline.drums.kit import COMBINATIONS, STEPS_PER_BAR
-    from drumline.models.recurrent import Lstm
+    from drumline.models import cpu_lstm
     from drumline.models.registry import build
     from drumline.models.sizes import Training, VaeSizes
     from drumline.models.training import Trainee
@@ -86,7 +86,7 @@ def measure(kind: str, *which) -> dict:
     if kind == "peer":
         mixed, loop = which
         if loop == "keras":
-            Lstm._trains_here = lambda _: False
+            cpu_lstm.is_faster = lambda _: False
         name, bars = "flat_vae", 2
         sizes = VaeSizes(
             latent=256, encoder="sequence", encoder_units=512, decoder_units=256, decoder_layers=2, encoder_layers=1
