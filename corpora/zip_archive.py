@@ -37,12 +37,12 @@ def zip_members(file: BinaryIO, wanted: Callable[[str], bool]) -> Iterator[tuple
             for number, member in enumerate(members, 1):
                 if member.is_dir() or not wanted(member.filename):
                     continue
+                if last_at[member.header_offset] is not member:  # zipfile itself refuses the others that overlap
+                    yield member.filename, unreadable("it overlaps another file in its archive")
+                    continue
                 unpacked += min(member.file_size, MOST_BYTES)
                 check_unpacked(size, unpacked, number)
-                if last_at[member.header_offset] is member:
-                    yield member.filename, _read_member(archive, member)
-                else:  # zipfile itself refuses the others that overlap
-                    yield member.filename, unreadable("it overlaps another file in its archive")
+                yield member.filename, _read_member(archive, member)
     if promised not in (_MANY, len(members) & _MANY):
         raise unreadable(f"the directory of the archive is damaged: it names {len(members)} of {promised} files")
 
