@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from apache_beam.options.pipeline_options import StandardOptions
 from drumline.corpora import find as corpora
+from drumline.corpora.midi_sources import printable
 from drumline.pipeline.beam_arguments import beam_arguments
 from drumline.pipeline.config import Config
 from drumline.pipeline.console import NodeError, node_lines
@@ -14,6 +15,7 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from drumline.errors import InputError
 from drumline.folders import ensure_writable
+from drumline.metadata import check_store
 
 
 def run(config: Config, runner_class=BeamDagRunner) -> None:
@@ -22,9 +24,15 @@ def run(config: Config, runner_class=BeamDagRunner) -> None:
     Raises InputError before anything runs where the corpus or the folder for runs is unusable, NodeError where a
     node fails.
     """
+    for folder in (config.midi, str(config.runs)):
+        try:
+            folder.encode()
+        except UnicodeEncodeError as error:  # no message of protocol buffers could hold it
+            raise InputError(f"{printable(folder)}: the name of this folder is not UTF-8; rename it") from error
     if "://" not in config.midi:
         corpora.midi_files(config.midi)
     ensure_writable(config.runs)
+    check_store(config.metadata, to_write=True)
     # BeamDagRunner opens its own Beam pipeline without arguments, and Beam's default would download a binary.
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     log = config.runs / "logs" / f"{config.pipeline_name}-{time.strftime('%Y%m%d-%H%M%S')}.log"
