@@ -44,8 +44,8 @@ def inspect(path, as_json, with_windows):
     """What the pipeline sees in a MIDI file, an archive or a folder of both: bars, segments, windows, or why a file is
     left out.
 
-    Archives are .tar, .tar.gz, .tgz and .zip. A byte of a name that is not UTF-8 is shown as \\xNN, a control
-    character too.
+    Archives are .tar, .tar.gz, .tgz and .zip; .mid.gz is unpacked. A byte of a name that is not UTF-8 is shown as
+    \\xNN, a control character too.
     """
     from drumline.corpora import find as corpora
     from drumline.corpora import inspection

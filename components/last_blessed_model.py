@@ -74,10 +74,11 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _newest(pushed: str) -> str | None:
-    """The folder of the newest version."""
-    versions = [name.rstrip("/") for name in fileio.listdir(pushed)] if fileio.isdir(pushed) else []
-    newest = max(filter(str.isdigit, versions), key=int, default=None)
-    return newest and f"{pushed}/{newest}"
+    """The folder of the newest version that is whole."""
+    names = [name.rstrip("/") for name in fileio.listdir(pushed)] if fileio.isdir(pushed) else []
+    versions = filter(str.isdigit, names)
+    whole = [name for name in versions if fileio.exists(os.path.join(pushed, name, "saved_model.pb"))]
+    return max((f"{pushed}/{name}" for name in whole), key=lambda version: int(os.path.basename(version)), default=None)
 
 
 def _digest(version: str) -> str:

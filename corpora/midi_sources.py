@@ -1,12 +1,14 @@
 """Where MIDI comes from: single files, and archives that are read as they are. All that reads MIDI reads it here."""
 
+import gzip
+import io
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from drumline.corpora.bounded_reading import MOST_BYTES, read_bounded, too_large, unreadable
+from drumline.corpora.bounded_reading import GZIP_MAGIC, MOST_BYTES, read_bounded, too_large, unreadable
 from drumline.corpora.tar_archive import tar_members
 from drumline.corpora.zip_archive import zip_members
 from drumline.drums.midi import RejectedError
@@ -14,6 +16,7 @@ from drumline.drums.midi import RejectedError
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 ARCHIVE_SUFFIXES = (*TAR_SUFFIXES, ".zip")
+_GZIP_SUFFIX = ".gz"
 _NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -23,8 +26,8 @@ def open_binary(path: str) -> BinaryIO:
 
 
 def is_midi(name: str) -> bool:
-    """Whether a name is that of a MIDI file."""
-    return name.lower().endswith(MIDI_SUFFIXES)
+    """Whether a name is that of a MIDI file, maybe packed by gzip ("song.mid.gz")."""
+    return name.lower().removesuffix(_GZIP_SUFFIX).endswith(MIDI_SUFFIXES)
 
 
 def is_archive(name: str) -> bool:
@@ -35,11 +38,12 @@ def is_archive(name: str) -> bool:
 def midi_in(
     path: str, open_file: Callable[[str], BinaryIO] = open_binary
 ) -> Iterator[tuple[str, bytes | RejectedError]]:
-    """The MIDI files at a path: of an archive all that it holds, else the file itself, whatever its name.
+    """The MIDI files at a path: of an archive all that it holds, else the file itself, whatever its name; unpacked, if
+    it is packed by gzip.
 
     Each comes by its name, "lakh.tar.gz/a/b.mid" in an archive, with its bytes or the rejection (unreadable) that says
     why it has none. An archive that is broken, or holds no MIDI file, has one more rejection under its own name, after
-    what could be read. Nothing is raised. Memory is bounded, whatever the path holds.
+    what could be read. Nothing is raised. Memory and time are bounded, whatever the path holds.
 
     open_file: opens a path for reading bytes. What it opens need not be seekable, and may unpack gzip on the way.
     """
@@ -53,6 +57,8 @@ def midi_in(
         else:
             with open_file(path) as file:
                 midi = read_bounded(file)
+            if midi.startswith(GZIP_MAGIC):
+                midi = read_bounded(gzip.GzipFile(fileobj=io.BytesIO(midi)))
             yield path, midi
     except Exception as error:  # a damaged archive makes its readers raise anything
         yield path, unreadable(error)
@@ -71,6 +77,8 @@ def _members(path: str, file: BinaryIO) -> Iterator[tuple[str, bytes | RejectedE
     found = False
     for name, midi in members(file, is_midi):
         found = True
+        if name.lower().endswith(_GZIP_SUFFIX):
+            midi = unreadable("packed by gzip inside an archive; unpack it first")
         yield f"{path}/{name}", midi
     if not found:
         raise unreadable("the archive holds no MIDI file")

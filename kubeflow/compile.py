@@ -119,7 +119,7 @@ def compile_pipeline(config: Config, cluster: ClusterOptions = ClusterOptions())
     pods = {node: cluster.pod(node) for node in sorted(spec["root"]["dag"]["tasks"])}
     executors = {f"{node}_executor": pod for node, pod in pods.items() if pod}
     documents = [_sort_keys(spec), {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
-    if faults := lint.find_faults(*documents):
+    if faults := lint.find_faults(spec):
         raise InputError(f"{config.pipeline_name} would not run on Kubeflow Pipelines: {'; '.join(faults)}")
     return _HEAD.format(name=config.pipeline_name) + dump_yaml(documents)
 

@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from drumline.corpora.find import midi_files
+from drumline.corpora.midi_sources import printable
 from drumline.pipeline.profile import ModelProfile, Profile
 
 from drumline.errors import InputError
 from drumline.folders import RUNS, ensure_writable
+from drumline.metadata import check_store
 from drumline.naming import model_folder
 
 BEAM_RUNNERS = ("direct", "flink")
@@ -115,10 +117,16 @@ class Config:
         return self.serving / model_folder(model, self.bars)
 
     def check_paths(self) -> None:
-        """Raises InputError where the corpus cannot be read, or the folder for runs cannot be written."""
+        """Raises InputError where the corpus cannot be read, or the folder for runs cannot be used."""
+        for folder in (self.midi, str(self.runs)):
+            try:
+                folder.encode()
+            except UnicodeEncodeError as error:  # no message of protocol buffers could hold it
+                raise InputError(f"{printable(folder)}: the name of this folder is not UTF-8; rename it") from error
         if "://" not in self.midi:
             midi_files(self.midi)
         ensure_writable(self.runs)
+        check_store(self.metadata, to_write=True)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Config":

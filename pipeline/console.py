@@ -6,7 +6,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import absl.logging
 from drumline.results import evaluation as gate
@@ -67,8 +66,11 @@ def _launch_with_lines(console: Console, failures: list[NodeError], log: Path) -
                 console.print(f"    {line}")
         return result
 
-    with mock.patch.object(launcher.Launcher, "launch", launch_with_line):
+    launcher.Launcher.launch = launch_with_line
+    try:
         yield
+    finally:
+        launcher.Launcher.launch = launch
 
 
 def _was_cached(node_launcher: launcher.Launcher, result) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from drumline.components.last_blessed_model import LastBlessedModel, PushedFingerprint
 from drumline.components.latest_spans import LatestSpans
 from drumline.components.midi_example_gen import CorpusFingerprint, MidiExampleGen
+from drumline.components.pusher import Pusher
 from drumline.components.report import Report
 from drumline.components.strict_example_validator import StrictExampleValidator
 from drumline.components.window_schema import WindowSchema
@@ -176,7 +177,7 @@ def _create_branch(
         nodes.append(infra_validator)
 
     destination = tfx.proto.PushDestination.Filesystem(base_directory=pushed)
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=trainer_node.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=infra_blessing,

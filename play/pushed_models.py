@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from drumline.play.chaining import beats, seeds_of
+from drumline.serving.versions import folders_of_versions
 
 from drumline.errors import InputError
+from drumline.naming import parse_model_folder
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class PushedModel:
 
     @property
     def version(self) -> int:
-        """The latest version, as TF Serving chooses it."""
-        return max(int(version.name) for version in self.folder.iterdir() if version.name.isdigit())
+        """The latest version that is whole, as TF Serving chooses it."""
+        return max(folders_of_versions(self.folder))
 
     @functools.cached_property
     def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
@@ -60,7 +62,9 @@ class PushedModel:
 
 def pushed_models(serving: Path) -> list[PushedModel]:
     """All models that have a version in a serving folder, by name and length."""
-    folders = [folder for folder in serving.glob("*-*bar") if any(v.name.isdigit() for v in folder.iterdir())]
+    folders = [
+        folder for folder in serving.glob("*-*bar") if parse_model_folder(folder.name) and folders_of_versions(folder)
+    ]
     return sorted(map(PushedModel, folders), key=lambda model: (model.name, model.bars))
 
 

@@ -14,7 +14,7 @@ from tensorflow_serving.config.file_system_storage_path_source_pb2 import FileSy
 
 Policy = FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
-_LARGEST_VERSION = (1 << 63) - 1
+LARGEST_VERSION = (1 << 63) - 1
 
 
 @dataclass
@@ -143,7 +143,7 @@ def folders_of_versions(folder: Path) -> dict[int, Path]:
     return {
         int(path.name): path
         for path in names
-        if int(path.name) <= _LARGEST_VERSION and (path / "saved_model.pb").is_file()
+        if int(path.name) <= LARGEST_VERSION and (path / "saved_model.pb").is_file()
     }
 
 

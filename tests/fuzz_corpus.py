@@ -1,5 +1,6 @@
 """A folder of broken MIDI files and archives among good ones, made from real songs."""
 
+import gzip
 import io
 import os
 import random
@@ -42,6 +43,7 @@ def write_fuzz_corpus(folder: Path, songs: list[bytes], seed: int = 0) -> FuzzCo
     with open(folder / "nothing.mid", "wb") as file:
         file.truncate(NOTHING)
     corpus = FuzzCorpus(dict(good), {*rejected, *_enormous(), "nothing.mid"})
+    _write_packed(folder, corpus, songs[0])
     _write_what_is_no_file(folder, corpus, songs[1])
     _write_archives(folder, corpus, everything, good, rejected)
     return FuzzCorpus(
@@ -79,9 +81,9 @@ def tar_of(files: dict[str, bytes], mode: str = "w") -> bytes:
 def zip_of(files: dict[str, bytes]) -> bytes:
     """A zip archive of files by name."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -188,6 +190,15 @@ def _write_what_is_no_file(folder: Path, corpus: FuzzCorpus, song: bytes) -> Non
     corpus.good["folder.mid/song.mid"] = song
 
 
+def _write_packed(folder: Path, corpus: FuzzCorpus, song: bytes) -> None:
+    packed = gzip.compress(song)
+    _write(folder, "song.mid.gz", packed)
+    _write(folder, "cut.mid.gz", packed[:-9])
+    _write(folder, "bomb.mid.gz", gzip.compress(bytes(NOTHING)))
+    corpus.good["song.mid.gz"] = song
+    corpus.rejected |= {"cut.mid.gz", "bomb.mid.gz"}
+
+
 def _write_archives(folder: Path, corpus: FuzzCorpus, everything, good, rejected) -> None:
     for name, mode in (("all.tar", "w"), ("all.tar.gz", "w:gz"), ("all.tgz", "w:gz")):
         _write(folder, name, tar_of(everything, mode))
@@ -198,10 +209,10 @@ def _write_archives(folder: Path, corpus: FuzzCorpus, everything, good, rejected
     in_zip = {name.replace("\udcff", "~"): data for name, data in everything.items()}
     zipped = zip_of(in_zip | {"nothing.mid": bytes(NOTHING)}).replace(b"UTF-8 ~", b"UTF-8 \xff")
     as_read = {name: name.replace("\udcff", b"\xff".decode("cp437")) for name in everything}
-    for name, data in (("all.zip", zipped), ("cut.zip", zipped[: zipped.index(b"PK\1\2")])):
-        _write(folder, name, data)
-        corpus.good |= {f"{name}/{as_read[member]}": data for member, data in good.items()}
-        corpus.rejected |= {f"{name}/{member}" for member in (*rejected, "nothing.mid")}
+    _write(folder, "all.zip", zipped)
+    corpus.good |= {f"all.zip/{as_read[member]}": data for member, data in good.items()}
+    corpus.rejected |= {f"all.zip/{member}" for member in (*rejected, "nothing.mid")}
+    _write(folder, "cut.zip", zipped[: zipped.index(b"PK\1\2")])
 
     few = dict(list(good.items())[3:])
     victim, *others = few
@@ -209,11 +220,11 @@ def _write_archives(folder: Path, corpus: FuzzCorpus, everything, good, rejected
     broken = {
         "damaged.tar": flipped(tar, 5),
         "damaged.zip": flipped(zipped, zipped.index(b"riff.rmi") + 500),
-        "damaged directory.zip": flipped(zipped, zipped.index(b"PK\1\2")),
     }
     for name, data in broken.items():
         _write(folder, name, data)
         corpus.good |= {f"{name}/{member}": few[member] for member in others}
+    _write(folder, "damaged directory.zip", flipped(zipped, zipped.index(b"PK\1\2")))
     corpus.rejected |= {"damaged.tar", f"damaged.zip/{victim}", "damaged directory.zip", "cut.zip"}
 
     noise = random.Random(1).randbytes(20_000)

@@ -130,6 +130,14 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(new_project):
     assert "DRUMLINE_CACHE" in line
 
 
+def test_without_a_home_it_asks_for_a_folder_in_one_sentence_and_helps_all_the_same(new_project):
+    nowhere = {"HOME": "", "XDG_CACHE_HOME": "", "DRUMLINE_CACHE": ""}
+    done = new_project.call("true", **nowhere)
+    assert done.returncode != 0
+    assert done.stderr == "run: HOME is not set; set it, or name a folder for the environment by DRUMLINE_CACHE\n"
+    assert new_project.call("--help", **nowhere).returncode == 0
+
+
 def machine(folder: Path, *, root: bool, apt: bool) -> str:
     """A PATH with an old Python and few other programs."""
     folder.mkdir()

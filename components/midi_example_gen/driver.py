@@ -1,10 +1,12 @@
 """The driver of MidiExampleGen: finds the span, and the fingerprint by which a run knows what it has read before."""
 
+import copy
 import hashlib
 import os
 
 from drumline.components.midi_example_gen.finding import files_matching
-from tfx.components.example_gen import driver, input_processor
+from drumline.corpora.midi_sources import printable
+from tfx.components.example_gen import driver, input_processor, utils
 
 from drumline.errors import InputError
 
@@ -20,9 +22,17 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
     """Knows the span of a pattern, and the fingerprint of its files."""
 
     def resolve_span_and_version(self):
-        """Raises InputError where no span is there."""
+        """TFX's own, but for its look at every file, which dies of a dangling link and of a name that is not UTF-8.
+
+        Raises InputError where no span is there, or TFX cannot read the names of spans.
+        """
+        (split,) = copy.deepcopy(list(self._splits))
         try:
-            return super().resolve_span_and_version()
+            span, version = utils._get_target_span_version(self._input_base_uri, split)
+            return span or 0, version
+        except UnicodeDecodeError as error:
+            odd = printable(os.fsdecode(error.object))
+            raise InputError(f"{odd}: its name is not UTF-8, so no span can be told from it; rename it") from error
         except ValueError as error:
             raise InputError(
                 f"{self._input_base_uri}: no span to read ({error}); name another folder or pattern"

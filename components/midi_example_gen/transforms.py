@@ -11,9 +11,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import apache_beam as beam
 import numpy as np
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from drumline.components.midi_example_gen.counts import count
 from drumline.components.midi_example_gen.examples import serialize_examples
@@ -87,7 +89,7 @@ class ExamplesBySplit(beam.PTransform):
 
 def songs_at(path: bytes, bars: int) -> Iterator:
     """The songs in a MIDI file or archive, as (id, packed song); what is rejected, as tagged lines of JSON."""
-    for name, midi in midi_in(os.fsdecode(path), FileSystems.open):
+    for name, midi in midi_in(os.fsdecode(path), _open_packed):
         count(None, "files")
         try:
             if isinstance(midi, RejectedError):
@@ -101,6 +103,11 @@ def songs_at(path: bytes, bars: int) -> Iterator:
             yield beam.pvalue.TaggedOutput(REJECTED, json.dumps(line))
         else:
             yield song.id, pack(song)
+
+
+def _open_packed(path: str) -> BinaryIO:
+    """Opens a path as it is: what unpacks it must know its size."""
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def digests_of_song(song: PackedSong, bars: int) -> Iterator[tuple[int, tuple[str, bytes, bytes]]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import combinations
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from drumline.drums.kit import combinations_of, hits_of
@@ -56,11 +57,12 @@ class Answers:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._transaction() as database:
-                database.execute("PRAGMA journal_mode = WAL")
-                database.executescript(_TABLES)
-        except (OSError, sqlite3.Error) as error:
+            path.touch()
+        except OSError as error:
             raise InputError(f"{path}: cannot keep answers there ({error}); name another file") from error
+        with self._transaction() as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.executescript(_TABLES)
 
     def keep(self, sources: Sequence[Source]) -> dict[str, list[int]]:
         """Keeps the beats of sources. Returns the ids of each source's clips, the same ones for the same beats."""
@@ -117,8 +119,12 @@ class Answers:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=30)) as database, database:
-            yield database
+        address = f"file:{quote(str(self.path.absolute()))}?mode=rw"  # one that was moved away is not made again
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=30)) as database, database:
+                yield database
+        except sqlite3.Error as error:
+            raise InputError(f"{self.path}: cannot keep answers there ({error}); name another file") from error
 
 
 def _keep_clip(database: sqlite3.Connection, source: Source, beat: np.ndarray) -> int:

@@ -17,6 +17,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from drumline.errors import InputError
+from drumline.metadata import check_store
 
 _TEMPERATURE = 1.0
 _SEED = 0
@@ -84,6 +85,7 @@ def _windows(split: Path, bars: int) -> Iterator[tuple[bytes, np.ndarray]]:
 
 def _newest_examples(metadata: Path, bars: int) -> metadata_store_pb2.Artifact:
     """The newest windows of that length whose files are still there."""
+    check_store(metadata, to_write=False)
     if metadata.exists():
         config = metadata_store_pb2.ConnectionConfig()
         config.sqlite.filename_uri = str(metadata)

@@ -1,9 +1,12 @@
 import os
 
+import pytest
 from drumline.components.midi_example_gen.driver import Driver
 from drumline.components.midi_example_gen.fingerprint import CorpusFingerprint, Executor
 from tfx import v1 as tfx
 from tfx.types import standard_component_specs as keys
+
+from drumline.errors import InputError
 
 
 def properties(folder, pattern):
@@ -55,3 +58,23 @@ def test_it_is_what_the_driver_of_the_reading_node_finds(tmp_path):
     given = properties(corpus, "*") | {keys.OUTPUT_CONFIG_KEY: None, keys.RANGE_CONFIG_KEY: None}
     found = Driver(None).resolve_exec_properties(given, None, None)
     assert found["input_fingerprint"] == fingerprint(corpus)
+
+
+def test_odd_entries_at_the_top_of_a_corpus_stop_nothing(tmp_path):
+    corpus = tmp_path / "corpus"
+    written(corpus, a="one")
+    first = fingerprint(corpus)
+    (corpus / "itself.mid").symlink_to("itself.mid")
+    (corpus / "dangling").symlink_to("nowhere")
+    (corpus / os.fsdecode(b"d\xe9j\xe0.mid")).write_text("two")
+    (corpus / os.fsdecode(b"d\xe9j\xe0")).mkdir()
+    os.mkfifo(corpus / "pipe.mid")
+    assert fingerprint(corpus) not in ("", first)
+
+
+def test_of_spans_a_name_that_is_not_utf_8_is_told(tmp_path):
+    corpus = tmp_path / "corpus"
+    written(corpus / "span-1", a="one")
+    (corpus / os.fsdecode(b"span-\xe9")).mkdir()
+    with pytest.raises(InputError, match=r"span-\\xe9: its name is not UTF-8.*rename it"):
+        fingerprint(corpus, "span-{SPAN}")

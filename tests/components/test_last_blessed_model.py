@@ -22,6 +22,14 @@ def test_the_newest_version_is_the_model_to_beat(tmp_path):
     assert model.get_string_custom_property("pushed_version") == "10"
 
 
+def test_a_version_that_is_half_copied_is_no_model_to_beat(tmp_path):
+    for version in ("9", "10"):
+        (tmp_path / "pushed" / version / "variables").mkdir(parents=True)
+    (tmp_path / "pushed" / "9" / "saved_model.pb").write_text("whole")
+    model = copied(tmp_path / "pushed", tmp_path / "model")
+    assert model.get_string_custom_property("pushed_version") == "9"
+
+
 def test_where_nothing_was_pushed_nothing_is_left(tmp_path):
     copied(tmp_path / "pushed", tmp_path / "model")
     (tmp_path / "pushed").mkdir()

@@ -253,7 +253,8 @@ def test_a_sparse_file_in_a_tar_loses_no_neighbour(tmp_path):
     sparse[148:156] = b"%06o\0 " % sum(sparse)
     data = bytes(sparse) + b"\1" * 512 + bytes(512) + b"\1" * 1024 + tar_of({"a.mid": SONGS[0]})
     found = outcome(written(tmp_path, "songs.tar", data))
-    assert found == {"sparse.mid": "a link, a device or a sparse file in its archive", "a.mid": SONGS[0]}
+    assert found["sparse.mid"] == "a link, a device or a sparse file in its archive"
+    assert good(found) == {"a.mid": SONGS[0]}
 
 
 def test_a_link_or_an_encrypted_file_in_a_zip_loses_no_neighbour(tmp_path):
@@ -272,26 +273,33 @@ def test_a_link_or_an_encrypted_file_in_a_zip_loses_no_neighbour(tmp_path):
     assert found["link.mid"] == "a link in its archive"
 
 
-@pytest.mark.parametrize("flags", [0, 0x800])
-def test_a_zip_whose_names_are_not_utf_8_is_read(tmp_path, flags):
-    files = {"a.mid": SONGS[0], "odd ~.mid": SONGS[1], "z.mid": SONGS[2]}
-    data = bytearray(zip_of(files).replace(b"odd ~", b"odd \xff"))
-    data[data.index(b"odd \xff") - 23] |= flags >> 8
-    data[data.index(b"odd \xff", data.index(b"PK\1\2")) - 37] |= flags >> 8
-    found = outcome(written(tmp_path, "songs.zip", bytes(data)))
-    odd = b"odd \xff.mid".decode("utf-8" if flags else "cp437", "surrogateescape")
-    assert good(found) == {"a.mid": SONGS[0], odd: SONGS[1], "z.mid": SONGS[2]}
-    assert ("" in found) == bool(flags)
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_file_in_a_zip_that_would_unpack_in_one_go_loses_no_neighbour(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "songs.zip", "w") as archive:
+        archive.writestr("bomb.mid", bytes(1 << 20), method)
+        archive.writestr("a.mid", SONGS[0])
+    found = outcome(str(tmp_path / "songs.zip"))
+    assert good(found) == {"a.mid": SONGS[0]}
+    assert "deflate" in found["bomb.mid"]
+
+
+def test_a_zip_whose_names_are_not_utf_8_is_read(tmp_path):
+    data = zip_of({"a.mid": SONGS[0], "odd ~.mid": SONGS[1], "z.mid": SONGS[2]}).replace(b"odd ~", b"odd \xff")
+    odd = b"odd \xff.mid".decode("cp437")
+    assert outcome(written(tmp_path, "songs.zip", data)) == {"a.mid": SONGS[0], odd: SONGS[1], "z.mid": SONGS[2]}
 
 
 # Broken archives
 
 
 @pytest.mark.parametrize("victim", range(4))
-def test_a_file_that_a_zip_does_not_have_where_it_should_is_found(tmp_path, victim):
+def test_a_file_that_a_zip_does_not_have_where_it_should_is_rejected_with_what_it_overlaps(tmp_path, victim):
     data = zip_of(FILES)
     entry = data.index(list(FILES)[victim].encode(), data.index(b"PK\1\2")) - 46
-    assert good(outcome(written(tmp_path, "songs.zip", flipped(data, entry + 42)))) == FILES
+    found = outcome(written(tmp_path, "songs.zip", flipped(data, entry + 42)))
+    assert set(found) == set(FILES)
+    assert len(good(found)) >= 2
+    assert list(FILES)[victim] not in good(found)
 
 
 def test_a_file_whose_bytes_are_damaged_in_a_zip_is_rejected_alone(tmp_path):
@@ -308,12 +316,14 @@ def test_a_cut_archive_gives_what_lies_before_the_cut_and_one_rejection(tmp_path
     for cut in (*range(0, len(data), len(data) // 50), len(data) - 1):
         found = outcome(written(tmp_path, kind, data[:cut]))
         songs = good(found)
+        if kind == "songs.zip":  # without the directory at its end nobody knows what is in it
+            assert not songs
         assert songs.items() <= FILES.items()
         assert list(songs) == list(FILES)[: len(songs)]
         # Of a plain tar, only the padding of the end may be missing unnoticed.
         assert "" in found or (kind == "songs.tar" and songs == FILES and not any(data[cut:]))
         whole += songs == FILES
-    assert whole
+    assert whole or kind == "songs.zip"
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
@@ -323,7 +333,7 @@ def test_a_bit_flipped_anywhere_in_an_archive_loses_at_most_one_file_or_says_so(
         found = outcome(written(tmp_path, kind, flipped(data, at)))
         missing = FILES.items() - good(found).items()
         if kind in ("songs.tar", "songs.zip"):  # tar has no checksum of the files, zip none of their names
-            assert len(missing) <= 1
+            assert len(missing) <= 1 or "" in found or {name for name, _ in missing} <= set(found)
         else:
             assert not missing or "" in found
 
@@ -356,7 +366,6 @@ def test_an_archive_that_grows_without_end_takes_no_memory(tmp_path):
     at = lying.index(b"bomb.mid", lying.index(b"PK\1\2")) - 22
     lying[at : at + 4] = struct.pack("<I", 9)
     bombs["lying.zip"] = bytes(lying)
-    bombs["cut.zip"] = bombs["bomb.zip"][: bombs["bomb.zip"].index(b"PK\1\2")]
     for name, data in bombs.items():
         path = written(tmp_path, name, data)
         tracemalloc.start()
@@ -387,6 +396,24 @@ def test_a_header_that_asks_for_memory_gets_none(tmp_path):
     assert good(found) == FILES
 
 
+def test_a_sparse_file_whose_map_does_not_end_gets_no_memory(tmp_path):
+    with tarfile.open(tmp_path / "songs.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        sparse = tarfile.TarInfo("sparse.mid")
+        sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+        numbers = b"9999999\n" + b"1\n" * (5 << 20)
+        sparse.size = len(numbers)
+        archive.addfile(sparse, io.BytesIO(numbers))
+        song = tarfile.TarInfo("a.mid")
+        song.size = len(SONGS[0])
+        archive.addfile(song, io.BytesIO(SONGS[0]))
+    tracemalloc.start()
+    found = outcome(str(tmp_path / "songs.tar"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert good(found) == {"a.mid": SONGS[0]}
+    assert peak < 8 << 20
+
+
 def test_memory_does_not_grow_with_an_archive(tmp_path):
     def peak(files: Iterable[str]) -> int:
         path = written(tmp_path, "songs.tar.gz", tar_of(dict.fromkeys(files, SONGS[0]), "w:gz"))
@@ -406,6 +433,71 @@ def test_thousands_of_long_names_in_a_row_do_not_overflow_the_stack(tmp_path):
     member.type, member.size = tarfile.GNUTYPE_LONGNAME, 4
     name = member.tobuf(tarfile.GNU_FORMAT) + b"song" + bytes(508)
     assert outcome(written(tmp_path, "songs.tar", name * 5000 + tar_of(FILES)))["b/c.MIDI"] == SONGS[1]
+
+
+# Time
+
+
+def test_of_files_that_lie_in_one_place_of_a_zip_one_is_unpacked(tmp_path):
+    entries, data = 2000, zip_of({"a.mid": SONGS[0]})
+    start, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    directory = data[start:end] * entries
+    tail = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, entries, entries, len(directory), start, 0)
+    found = [midi for _, midi in midi_in(written(tmp_path, "songs.zip", data[:start] + directory + tail))]
+    assert [midi for midi in found if isinstance(midi, bytes)] == [SONGS[0]]
+    assert {midi.detail for midi in found[:-1]} == {"it overlaps another file in its archive"}
+
+
+def test_a_file_that_reaches_into_the_next_one_of_a_zip_is_rejected(tmp_path):
+    data = bytearray(zip_of(FILES))
+    size_of_first = data.index(b"PK\1\2") + 20
+    data[size_of_first : size_of_first + 4] = struct.pack("<I", len(SONGS[0]))
+    found = outcome(written(tmp_path, "songs.zip", bytes(data)))
+    assert "Overlapped" in found["a.mid"]
+    assert good(found) == {name: midi for name, midi in FILES.items() if name != "a.mid"}
+
+
+@pytest.mark.parametrize("kind", ["songs.tar.gz", "songs.zip"])
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_read_up_to_a_limit(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(bounded, "_FREE_BYTES", 1 << 20)
+    bombs = {f"{number}.mid": bytes(200_000) for number in range(100)}
+    found = outcome(written(tmp_path, kind, ARCHIVES[kind]({"a.mid": SONGS[0]} | bombs | {"z.mid": SONGS[1]})))
+    assert "unpacks to more than" in found[""]
+    assert found["a.mid"] == SONGS[0]
+    assert 4 < len(good(found)) < 50
+
+
+def test_a_tar_of_far_more_headers_than_bytes_is_read_up_to_a_limit(tmp_path):
+    header = tarfile.TarInfo("note.txt").tobuf()
+    for entry in (header, header.replace(b"note", b"nota")):  # a wrong checksum
+        packed = gzip.compress(tar_of({"a.mid": SONGS[0]})[: -2 * tarfile.BLOCKSIZE] + entry * 60_000)
+        found = outcome(written(tmp_path, "songs.tar.gz", packed))
+        assert good(found) == {"a.mid": SONGS[0]}
+        assert "entries that one of its size may have" in found[""]
+
+
+# Files packed by gzip
+
+
+@pytest.mark.parametrize("name", ["song.mid.gz", "SONG.MIDI.GZ", "song.kar.gz", "packed, and not said.mid"])
+def test_a_song_packed_by_gzip_is_found_and_read(tmp_path, name):
+    path = written(tmp_path, name, gzip.compress(SONGS[0]))
+    assert find_midi(str(tmp_path)) == [path]
+    assert list(midi_in(path)) == [(path, SONGS[0])]
+    assert list(midi_in(path, Stream)) == [(path, SONGS[0])]
+
+
+def test_a_song_packed_by_gzip_that_is_broken_or_too_large_says_so(tmp_path, small):
+    packed = gzip.compress(SONGS[0])
+    for broken in (packed[:-9], packed[:20], flipped(packed, 40), gzip.compress(bytes(small + 1))):
+        (detail,) = outcome(written(tmp_path, "song.mid.gz", broken)).values()
+        assert isinstance(detail, str)
+    assert "more than" in detail
+
+
+def test_a_song_packed_by_gzip_in_an_archive_is_told(archive):
+    found = outcome(archive(FILES | {"packed.mid.gz": gzip.compress(SONGS[0])}))
+    assert found == FILES | {"packed.mid.gz": "packed by gzip inside an archive; unpack it first"}
 
 
 # Names and rejections

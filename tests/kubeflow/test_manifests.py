@@ -188,3 +188,5 @@ def test_kustomize_builds_it(folder):
         secret = "mlpipeline-minio-artifact" if folder.name == "minio" else "drumline-artifacts"
         assert out["Role", "drumline-runner"]["rules"][0]["resourceNames"] == [secret]
         assert "defaultPipelineRoot" in out["ConfigMap", "kfp-launcher"]["data"]
+    if folder.name == "serving":
+        assert set(out["ConfigMap", "drumline-serving"]["data"]) == {"models.config", "batching.config"}

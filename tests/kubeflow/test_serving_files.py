@@ -1,3 +1,4 @@
+import copy
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from kubernetes import client
 from tensorflow_serving.config import model_server_config_pb2
 
 FILES = generate.files()
-DEPLOYMENT = list(yaml.safe_load_all(FILES["deployment.yaml"]))
+DEPLOYMENT = list(yaml.safe_load_all((generate.HERE / "deployment.yaml").read_text()))
 INFERENCE_SERVICES = list(yaml.safe_load_all(FILES["inference_services.yaml"]))
 
 
@@ -50,7 +51,7 @@ def batching_parameters():
 
 
 def test_batching_parameters_are_parsed_and_make_a_batch(batching_parameters):
-    shared = text_format.Parse(FILES["batching.config"], batching_parameters())
+    shared = text_format.Parse((generate.HERE / "batching.config").read_text(), batching_parameters())
     of_model = text_format.Parse(parameters(), batching_parameters())
     assert shared.num_batch_threads.value >= 1
     assert shared.thread_pool_name.value
@@ -80,28 +81,33 @@ def check(value: Any, kind: str, place: str) -> None:
         assert isinstance(value, python), f"{place}: {value!r} is no {kind}"
 
 
-def test_deployment_service_and_config_map_are_kubernetes_own():
+def test_deployment_and_service_are_kubernetes_own():
     kinds = [document["kind"] for document in DEPLOYMENT]
-    assert kinds == ["ConfigMap", "Deployment", "Service"]
+    assert kinds == ["Deployment", "Service"]
     for document in DEPLOYMENT:
         check(document, f"V1{document['kind']}", document["kind"])
 
 
 def test_a_field_that_kubernetes_does_not_know_is_found():
-    _, deployment, _ = yaml.safe_load_all(FILES["deployment.yaml"])
+    deployment = copy.deepcopy(DEPLOYMENT[0])
     deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(AssertionError, match="V1Container has no field readynessProbe"):
         check(deployment, "V1Deployment", "Deployment")
 
 
 def test_the_server_reads_the_config_map_and_the_service_finds_its_ports():
-    config_map, deployment, service = DEPLOYMENT
+    deployment, service = DEPLOYMENT
+    kustomization = yaml.safe_load((generate.HERE / "kustomization.yaml").read_text())
+    (config_map,) = kustomization["configMapGenerator"]
     pod = deployment["spec"]["template"]
     (container,) = pod["spec"]["containers"]
     mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     paths = dict(argument.split("=") for argument in container["args"] if "_file=" in argument)
-    assert set(paths.values()) == {f"{mounted['config']}/{name}" for name in config_map["data"]}
-    assert {volume["name"] for volume in pod["spec"]["volumes"]} == set(mounted)
+    assert set(paths.values()) == {f"{mounted['config']}/{name}" for name in config_map["files"]}
+    assert all((generate.HERE / name).exists() for name in config_map["files"])
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    assert set(volumes) == set(mounted)
+    assert volumes["config"]["configMap"]["name"] == config_map["name"]
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
     named = {port["name"]: port["containerPort"] for port in container["ports"]}
     for port in service["spec"]["ports"]:
@@ -110,14 +116,14 @@ def test_the_server_reads_the_config_map_and_the_service_finds_its_ports():
 
 
 def test_the_container_has_probes_and_no_rights():
-    pod = DEPLOYMENT[1]["spec"]["template"]["spec"]
+    pod = DEPLOYMENT[0]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["runAsUser"] > 0
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert not container["image"].endswith(("latest", "serving"))
+    assert container["image"] == f"tensorflow/serving:{generate.RELEASE}"
 
 
 def test_inference_services_have_names_that_kubernetes_takes_and_a_version_of_the_runtime():

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from drumline.models.recurrent import BidirectionalStack, Lstm, lstm_steps
+from drumline.models import cpu_lstm
+from drumline.models.cpu_lstm import lstm_steps
+from drumline.models.recurrent import BidirectionalStack, Lstm
 from drumline.models.sizes import LstmSizes
 from drumline.pipeline.profile import Profile, list_profiles
 from hypothesis import given, settings
@@ -57,7 +59,7 @@ def relative_error(ours, keras_s):
 @pytest.fixture
 def own_loop(monkeypatch):
     """Takes our loop in float32 too, where rounding hides no mistake."""
-    monkeypatch.setattr(Lstm, "_trains_here", lambda _: True)
+    monkeypatch.setattr(cpu_lstm, "is_faster", lambda _: True)
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -88,7 +90,7 @@ def test_inputs_that_no_step_changes_give_what_keras_gives(own_loop, constant, g
 @given(*[st.integers(1, 9)] * 4, st.booleans(), st.booleans())
 def test_any_shape_gives_what_keras_gives(batch, steps, features, units, return_sequences, go_backwards):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lstm, "_trains_here", lambda _: True)
+        patch.setattr(cpu_lstm, "is_faster", lambda _: True)
         layers = pair(units, features, return_sequences=return_sequences, go_backwards=go_backwards)
         keras_s, ours = (results(layer, drawn(batch, steps, features, units)) for layer in layers)
     assert relative_error(ours, keras_s) < 1e-4

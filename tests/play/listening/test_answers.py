@@ -159,3 +159,10 @@ def test_a_file_that_is_something_else_is_named(tmp_path):
         with pytest.raises(InputError, match="cannot keep answers there") as refused:
             Answers(path)
         assert str(path) in str(refused.value)
+
+
+def test_a_file_that_was_moved_away_is_named_and_not_made_again(answers, clips):
+    answers.path.rename(answers.path.with_name("moved.sqlite"))
+    with pytest.raises(InputError, match="cannot keep answers there"):
+        answers.ask(clips)
+    assert not answers.path.exists()
