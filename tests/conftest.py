@@ -1,7 +1,47 @@
+"""What all tests share. Importing drumline first sets up Keras and TensorFlow Probability."""
+
 import os
 from pathlib import Path
 
 import pytest
+
+import drumline  # noqa: F401
+
+# What `--quick` leaves out: whole pipelines, servers, browsers, and trainings of more than some seconds.
+NOT_QUICK = (
+    "tests/end_to_end/",
+    "tests/serving/",
+    "tests/test_run.py",
+    "tests/kubeflow/test_run_for_real.py",
+    "tests/kubeflow/test_entrypoint.py",
+    "tests/kubeflow/test_image.py",
+    "tests/kubeflow/test_train_job.py",
+    "tests/models/test_strategies.py",
+    "tests/models/test_progress.py",
+    "tests/models/test_density.py",
+    "tests/models/test_training.py",
+    "tests/models/test_tuner.py",
+    "tests/play/listening/test_browser.py",
+    "tests/play/listening/test_sources.py",
+    "tests/pipeline/test_flink.py",
+    "tests/pipeline/test_eval_config.py",
+    "tests/results/test_report_page_in_browser.py",
+    "tests/drums/test_fuzz.py",
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--quick", action="store_true", help="leave out pipelines, servers, browsers and long trainings (two minutes)"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--quick"):
+        return
+    left_out = [item for item in items if item.nodeid.startswith(NOT_QUICK)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def kept_corpora() -> Path:
