@@ -444,7 +444,7 @@ def test_a_file_that_is_no_pipeline_is_told_before_anything_is_sent(api, call, t
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert told in sentence(call(what=file))
     assert "cannot be read (No such file" in sentence(call(what=tmp_path / "none.yaml"))
-    assert "no length of a window; there are 2 and 16" in sentence(call(what=3))
+    assert "there is no compiled pipeline of that length (drums-16bar.yaml, drums-2bar.yaml)" in sentence(call(what=3))
     assert api.requests == []
 
 

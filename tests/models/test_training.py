@@ -92,7 +92,7 @@ def test_fewer_examples_than_a_batch_are_refused(pattern):
 def test_a_loss_that_is_no_number_is_refused_with_its_step(pattern):
     model = build("conv", BARS, TINY["conv"])
     model.convolution.bias.assign(keras.ops.full_like(model.convolution.bias, np.nan))
-    with pytest.raises(InputError, match="conv: the loss is nan at step 1; lower learning_rate"):
+    with pytest.raises(InputError, match="conv: the loss is nan at step 1; lower the learning rate"):
         fit(model, "conv", pattern, pattern, QUICK)
 
 
