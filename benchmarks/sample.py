@@ -26,6 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.ingest import cpu
+from drumline.naming import model_folder
 
 REPEATS = 5  # of the batch, of which the median counts
 
@@ -47,10 +48,10 @@ def main() -> None:
 
 def pushed(name: str, bars: int, sizes, folder: Path) -> PushedModel:
     """A model with the weights it begins with, as a SavedModel."""
-    model, place = build(name, bars, sizes), folder / f"{name}-{bars}bar"
+    model, place = build(name, bars, sizes), folder / model_folder(name, bars)
     nothing = tf.zeros([1, model.steps], tf.int64)
     export.save(model, place / "1", combinations_of_velocities, majority=0, other_windows=nothing)
-    return PushedModel(place)
+    return PushedModel(place, name, bars)
 
 
 def row(model: PushedModel, batch: int) -> list[str]:

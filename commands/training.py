@@ -75,6 +75,10 @@ def demo(runs):
 
 
 def _run(config) -> None:
+    from drumline.pipeline.preflight import check_folders
+
+    check_folders(config)
+    # Slow to import, so after what may fail.
     from drumline.pipeline.console import NodeError
     from drumline.pipeline.run_pipeline import run
 
@@ -86,6 +90,6 @@ def _run(config) -> None:
 
 def _print_latest(metadata: Path) -> None:
     from drumline.results.store import latest_results
-    from drumline.results.tables import accuracies
+    from drumline.results.tables import tabulate_accuracies
 
-    show(accuracies(latest_results(metadata)))
+    show(tabulate_accuracies(latest_results(metadata)))

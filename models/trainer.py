@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 from drumline.drums.kit import STEPS_PER_BAR
 from drumline.models import density, export, registry, training
 from drumline.models.batches import pick_evenly
+from drumline.models.model_run import EPOCHS, RECIPE
 from drumline.models.preprocessing import frequencies
 from drumline.models.search import describe_values, resize
 from drumline.models.sizes import Training
@@ -20,8 +21,8 @@ from tfx import v1 as tfx
 from tfx_bsl.public import tfxio
 
 from drumline.machine import code_version
+from drumline.naming import model_folder
 
-RECIPE = "recipe.json"  # in the artifact of the model's run: what was trained by which code
 _READ = 1024  # windows at a time
 _HOW_LONG = ("steps", "minutes", "patience")
 _OTHER = 512  # training windows whose z stands for that of another song
@@ -102,7 +103,7 @@ def checkpoints_of(fn_args: tfx.components.FnArgs) -> Path:
     if fn_args.hyperparameters:
         of.append(fn_args.hyperparameters["values"])
     fingerprint = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
-    return Path(folder) / f"{config['model']}-{config['bars']}bar" / fingerprint
+    return Path(folder) / model_folder(config["model"], config["bars"]) / fingerprint
 
 
 def _put_away(checkpoints: Path, model_run_dir: Path) -> None:
@@ -110,7 +111,7 @@ def _put_away(checkpoints: Path, model_run_dir: Path) -> None:
     if checkpoints == model_run_dir:
         return
     model_run_dir.mkdir(parents=True, exist_ok=True)
-    shutil.copy(checkpoints / "epochs.csv", model_run_dir)
+    shutil.copy(checkpoints / EPOCHS, model_run_dir)
     shutil.rmtree(checkpoints)
 
 

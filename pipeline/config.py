@@ -11,6 +11,7 @@ from drumline.pipeline.profiles import LENGTHS, ModelProfile, profile_of
 
 from drumline.errors import InputError
 from drumline.folders import RUNS
+from drumline.naming import model_folder
 
 BEAM_RUNNERS = ("direct", "flink")
 
@@ -93,7 +94,7 @@ class Config:
         return self.runs / "serving"
 
     def pushed(self, model: str) -> Path:
-        return self.serving / f"{model}-{self.bars}bar"
+        return self.serving / model_folder(model, self.bars)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Config":

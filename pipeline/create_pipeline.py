@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from drumline.components.evaluator import Evaluator
 from drumline.components.last_blessed_model import LastBlessedModel, PushedFingerprint
 from drumline.components.latest_spans import LatestSpans
 from drumline.components.midi_example_gen import CorpusFingerprint, MidiExampleGen
@@ -114,7 +115,7 @@ def _branch(
     ).with_id(f"Trainer.{model}")
     pushed = str(config.pushed(model))
     *before, last_blessed = _last_pushed(model, pushed) if on_kubeflow else [_last_blessed(model)]
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=examples,
         example_splits=["test"],
         model=trainer.outputs["model"],

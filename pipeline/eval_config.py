@@ -18,7 +18,7 @@ from drumline.models.tfma_metrics import (
     WindowRatio,
 )
 from drumline.pipeline.profiles import Gate, ModelProfile
-from drumline.results.evaluation import JUDGED
+from drumline.results.tfma_output import JUDGED
 from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 
 ACCURACY = "teacher_forced_accuracy"

@@ -5,15 +5,14 @@ import time
 from dataclasses import replace
 
 from apache_beam.options.pipeline_options import StandardOptions
-from drumline.corpora import find as corpora
 from drumline.pipeline.beam_arguments import beam_arguments
 from drumline.pipeline.config import Config
 from drumline.pipeline.console import NodeError, node_lines
 from drumline.pipeline.create_pipeline import create_pipeline
+from drumline.pipeline.preflight import check_folders
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from drumline.errors import InputError
-from drumline.folders import ensure_writable
 
 
 def run(config: Config, runner_class=BeamDagRunner) -> None:
@@ -22,9 +21,7 @@ def run(config: Config, runner_class=BeamDagRunner) -> None:
     Raises InputError before anything runs where the corpus or the folder for runs is unusable, NodeError where a
     node fails.
     """
-    if "://" not in config.midi:
-        corpora.midi_files(config.midi)
-    ensure_writable(config.runs)
+    check_folders(config)
     # BeamDagRunner opens its own Beam pipeline without arguments, and Beam's default would download a binary.
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     log = config.runs / "logs" / f"{config.pipeline_name}-{time.strftime('%Y%m%d-%H%M%S')}.log"

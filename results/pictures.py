@@ -9,13 +9,16 @@ from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 from drumline.drums.kit import DRUMS, SILENCE, hits_of
+from drumline.results.baselines import SAMPLED, TEACHER_FORCED
+from drumline.results.evaluation import Slice
+from drumline.results.report_facts import ModelFacts, Point, ReportFacts
 
-Run = dict  # the facts of a run: see `drumline.results.report_page`
+from drumline.naming import SONG_ID, drum_metric
 
 PALETTE = ("#3d85c6", "#d98324", "#2f9e77", "#b565b0", "#d1605e", "#8c8f3a", "#5f7fa8", "#a0694b")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")  # of the first, second ... run
-ACCURACIES = {"teacher_forced_accuracy": "Teacher-forced accuracy", "sampled_accuracy": "Sampled accuracy"}
+ACCURACIES = {TEACHER_FORCED: "Teacher-forced accuracy", SAMPLED: "Sampled accuracy"}
 # Of each picture of learning curves: what the held-out songs gave, and what the training songs did.
 CURVES = {
     "Loss": ("val_loss", "loss"),
@@ -49,36 +52,38 @@ TEMPLATES = {
 }
 
 
-def colours(runs: Iterable[Run]) -> dict[str, str]:
+def colours(runs: Iterable[ReportFacts]) -> dict[str, str]:
     """A colour for each model, the same in all pictures."""
-    models = dict.fromkeys(model["model"] for run in runs for model in run["models"])
+    models = dict.fromkeys(model.model for run in runs for model in run.models)
     return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)}
 
 
-def learning_curves(runs: Sequence[Run], names: Sequence[str]) -> dict[str, go.Figure]:
+def learning_curves(runs: Sequence[ReportFacts], names: Sequence[str]) -> dict[str, go.Figure]:
     """By title, for each of CURVES that some model has. names: of the runs, each before its models' names."""
     figures = {}
     for title, (held_out, trained) in CURVES.items():
         traces = [
             trace
             for i, (run, name) in enumerate(zip(runs, names, strict=True))
-            for model in run["models"]
-            for trace in _curves(model, name, held_out, trained, colours(runs)[model["model"]], DASHES[i % len(DASHES)])
+            for model in run.models
+            for trace in _curves(model, name, held_out, trained, colours(runs)[model.model], DASHES[i % len(DASHES)])
         ]
         if traces:
             figures[title] = _figure(traces, xaxis_title="step")
     return figures
 
 
-def _curves(model: dict, name: str, held_out: str, trained: str | None, colour: str, dash: str) -> list[go.Scatter]:
+def _curves(
+    model: ModelFacts, name: str, held_out: str, trained: str | None, colour: str, dash: str
+) -> list[go.Scatter]:
     """What was held out as a line, what was trained on as a thin one that the legend does not name."""
     styles = ((held_out, True, {"width": 2}, 1.0), (trained, False, {"width": 1}, 0.5))
     return [
         go.Scatter(
-            x=[epoch["step"] for epoch in model["epochs"]],
-            y=[epoch.get(key) for epoch in model["epochs"]],
-            name=_text(name + model["model"]) + ("" if main else ", training"),
-            legendgroup=_text(name + model["model"]),
+            x=[epoch["step"] for epoch in model.epochs],
+            y=[epoch.get(key) for epoch in model.epochs],
+            name=_text(name + model.model) + ("" if main else ", training"),
+            legendgroup=_text(name + model.model),
             showlegend=main,
             mode="lines+markers" if main else "lines",
             marker={"size": 4},
@@ -87,32 +92,32 @@ def _curves(model: dict, name: str, held_out: str, trained: str | None, colour: 
             connectgaps=True,
         )
         for key, main, width, opacity in styles
-        if any(epoch.get(key) is not None for epoch in model["epochs"])
+        if any(epoch.get(key) is not None for epoch in model.epochs)
     ]
 
 
-def onsets_by_drum(run: Run, colour_of: dict[str, str]) -> go.Figure:
-    keys = [f"onset_f1_{drum.replace(' ', '_').replace('-', '_')}" for drum in DRUMS]
+def onsets_by_drum(run: ReportFacts, colour_of: dict[str, str]) -> go.Figure:
+    keys = [drum_metric("onset_f1", drum) for drum in DRUMS]
     bars = [
         go.Bar(
             x=DRUMS,
-            y=[model["metrics"].get(key) for key in keys],
-            name=_text(model["model"]),
-            legendgroup=_text(model["model"]),
-            marker_color=colour_of[model["model"]],
+            y=[model.metrics.get(key) for key in keys],
+            name=_text(model.model),
+            legendgroup=_text(model.model),
+            marker_color=colour_of[model.model],
             hovertemplate="%{x}: %{y:.3f}",
         )
-        for model in run["models"]
+        for model in run.models
     ]
     return _figure(bars, yaxis_range=[0, 1], bargap=0.25)
 
 
-def slices(run: Run, colour_of: dict[str, str]) -> dict[str, go.Figure]:
+def slices(run: ReportFacts, colour_of: dict[str, str]) -> dict[str, go.Figure]:
     """By title: each accuracy by each property of a window. The songs have a table of their own."""
-    properties = dict.fromkeys(s["by"] for model in run["models"] for s in model["slices"] if s["by"] != "song_id")
+    properties = dict.fromkeys(s.feature for model in run.models for s in model.slices if s.feature != SONG_ID)
     return {
         f"{title} by {_words(by)}": _figure(
-            [_dots(model, by, metric, colour_of[model["model"]]) for model in run["models"]],
+            [_dots(model, by, metric, colour_of[model.model]) for model in run.models],
             xaxis={
                 "title": f"{_words(by)} (windows)",
                 "type": "category",
@@ -126,13 +131,13 @@ def slices(run: Run, colour_of: dict[str, str]) -> dict[str, go.Figure]:
     }
 
 
-def _dots(model: dict, by: str, metric: str, colour: str) -> go.Scatter:
-    of_property = sorted((s for s in model["slices"] if s["by"] == by), key=_first_number)
+def _dots(model: ModelFacts, by: str, metric: str, colour: str) -> go.Scatter:
+    of_property = sorted((s for s in model.slices if s.feature == by), key=_first_number)
     return go.Scatter(
         x=[_category(s) for s in of_property],
-        y=[s["metrics"].get(metric) for s in of_property],
-        name=_text(model["model"]),
-        legendgroup=_text(model["model"]),
+        y=[s.metrics.get(metric) for s in of_property],
+        name=_text(model.model),
+        legendgroup=_text(model.model),
         mode="lines+markers",
         line={"color": colour, "width": 1},
         marker={"size": 9},
@@ -140,21 +145,21 @@ def _dots(model: dict, by: str, metric: str, colour: str) -> go.Scatter:
     )
 
 
-def _categories(run: Run, by: str) -> list[str]:
-    of_property = [s for model in run["models"] for s in model["slices"] if s["by"] == by]
+def _categories(run: ReportFacts, by: str) -> list[str]:
+    of_property = [s for model in run.models for s in model.slices if s.feature == by]
     return list(dict.fromkeys(_category(s) for s in sorted(of_property, key=_first_number)))
 
 
-def _category(part: dict) -> str:
-    return f"{_text(part['is'])}<br>({part['windows']:,})"
+def _category(part: Slice) -> str:
+    return f"{_text(part.value)}<br>({part.windows:,})"
 
 
-def _first_number(part: dict) -> int:
-    found = re.match(r"\d+", str(part["is"]))
+def _first_number(part: Slice) -> int:
+    found = re.match(r"\d+", part.value)
     return int(found[0]) if found else 0
 
 
-def drum_histogram(run: Run) -> go.Figure:
+def drum_histogram(run: ReportFacts) -> go.Figure:
     """Each drum's share of all hits, in the songs as they were read and in the windows that are trained on."""
     bars = [
         go.Bar(
@@ -164,14 +169,14 @@ def drum_histogram(run: Run) -> go.Figure:
             customdata=list(hits.values()),
             hovertemplate="%{x}: %{y:.1%}, %{customdata:,} hits<extra></extra>",
         )
-        for name, hits in run["data"]["drums"].items()
+        for name, hits in run.data.drums.items()
     ]
     return _figure(bars, yaxis={"tickformat": ".0%"})
 
 
-def combination_histogram(run: Run) -> go.Figure:
+def combination_histogram(run: ReportFacts) -> go.Figure:
     """The commonest combinations, the first above."""
-    ids, steps = zip(*run["data"]["combinations"][:COMMONEST], strict=True)
+    ids, steps = zip(*run.data.combinations[:COMMONEST], strict=True)
     bars = go.Bar(
         x=steps,
         y=[spoken(id) for id in ids],
@@ -188,13 +193,13 @@ def combination_histogram(run: Run) -> go.Figure:
     )
 
 
-def latent(points: Sequence[dict]) -> go.Figure:
+def latent(points: Sequence[Point]) -> go.Figure:
     """A point for each window, in its song's colour and shape, with its place in `points`; the first is chosen."""
-    number_of = {song: i for i, song in enumerate(dict.fromkeys(point["song"] for point in points))}
-    songs = [number_of[point["song"]] for point in points]
+    number_of = {song: i for i, song in enumerate(dict.fromkeys(point.song for point in points))}
+    songs = [number_of[point.song] for point in points]
     scatter = go.Scatter(
-        x=[point["x"] for point in points],
-        y=[point["y"] for point in points],
+        x=[point.x for point in points],
+        y=[point.y for point in points],
         mode="markers",
         marker={
             "color": [PALETTE[song % len(PALETTE)] for song in songs],
@@ -204,7 +209,7 @@ def latent(points: Sequence[dict]) -> go.Figure:
         selectedpoints=[0],
         selected={"marker": {"size": 18}},
         unselected={"marker": {"opacity": 0.6}},
-        text=[_text(point["song"] or "") for point in points],
+        text=[_text(point.song) for point in points],
         hovertemplate="%{text}<extra></extra>",
     )
     bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}

@@ -1,20 +1,25 @@
-"""The page of a report: the facts of a run, or of several side by side, as one HTML file that needs nothing else."""
+"""The page of a report: one run, or several side by side, as one HTML file that needs nothing else."""
 
 import base64
 import hashlib
 import string
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
 from drumline.results import pictures
-from drumline.results.pictures import Run
+from drumline.results.baselines import EXPLANATION
+from drumline.results.report_facts import Grid, LatentMap, ModelFacts, ReportFacts
 from plotly.offline import get_plotlyjs
+
+from drumline.naming import SONG_ID
 
 FOLDER = Path(__file__).parent
 COLOURS = FOLDER / "colours.css"  # of every page, in light and dark
@@ -32,11 +37,10 @@ BEYOND = {
 }
 
 
-def render_report(runs: Sequence[Run], sounds: dict[str, bytes] | str) -> str:
+def render_report(runs: Sequence[ReportFacts], sounds: dict[str, bytes] | str) -> str:
     """HTML that opens from disk without a network; of two or more runs, each in its own column.
 
-    runs: the facts of each, JSON values (tests/report/example.py makes some). The page holds them as they are, as a
-    list in the element `facts`.
+    runs: The facts of each. The page holds them as JSON, a list in the element `facts`.
     sounds: MP3 of one hit by drum, as `drums.audio.one_shots` gives; or the sentence that says why there are none.
 
     Raises ValueError for NaN and infinities, which JSON does not have.
@@ -47,9 +51,10 @@ def render_report(runs: Sequence[Run], sounds: dict[str, bytes] | str) -> str:
     template = _environment().get_template("page.html.jinja")
     return template.render(
         runs=[_view(run, name, pictures.colours(runs)) for run, name in zip(runs, names, strict=True)],
-        facts=list(runs),
+        facts=[asdict(run) for run in runs],
         curves=pictures.learning_curves(runs, names),
         accuracies=[row for run, name in zip(runs, names, strict=True) for row in _accuracies(run, name)],
+        explanation=EXPLANATION,
         beyond=[row for run, name in zip(runs, names, strict=True) for row in _beyond(run, name)],
         beyond_columns=["model", *BEYOND.values()],
         settings={
@@ -109,50 +114,51 @@ def _day(date: str) -> str:
     return f"{datetime.fromisoformat(date):%-d %B %Y, %H:%M}"
 
 
-def _view(run: Run, name: str, colour_of: dict[str, str]) -> dict:
+def _view(run: ReportFacts, name: str, colour_of: dict[str, str]) -> dict[str, Any]:
     """The run and what is shown of it."""
-    return run | {
+    return vars(run) | {
         "name": name,
         "onsets": pictures.onsets_by_drum(run, colour_of),
         "slices": pictures.slices(run, colour_of),
         "drum_histogram": pictures.drum_histogram(run),
         "combination_histogram": pictures.combination_histogram(run),
         "models": [
-            model | {"at": at, "groups": _groups(model), "map": _map(model["latent"]), "worst": _worst_songs(model)}
-            for at, model in enumerate(run["models"])
+            vars(model)
+            | {"at": at, "groups": _groups(model), "map": _draw_map(model.latent), "worst": _list_worst_songs(model)}
+            for at, model in enumerate(run.models)
         ],
         "all_metrics": _all_metrics(run),
-        "counters": [[words(name), count] for name, count in run["data"]["counts"].items()],
-        "blessings": [_blessing(model) for model in run["models"]],
-        "lineage_rows": [[entry[key] for key in ("what", "is", "detail")] for entry in run["lineage"]],
+        "counters": [[words(name), count] for name, count in run.data.counts.items()],
+        "blessings": [_blessing(model) for model in run.models],
+        "lineage_rows": [[row.what, row.name, row.detail] for row in run.lineage],
     }
 
 
-def _accuracies(run: Run, name: str) -> list[list]:
+def _accuracies(run: ReportFacts, name: str) -> list[list]:
     """Rows: model; accuracy, interval, paper, non-silent of each way; onset F1; baselines exceeded; gate."""
-    baselines = [[name + key, *_figures(metrics, {}, None), "", ""] for key, metrics in run["baselines"].items()]
+    baselines = [[name + key, *_figures(metrics, {}, None), "", ""] for key, metrics in run.baselines.items()]
     return baselines + [
         [
-            name + model["model"],
-            *_figures(model["metrics"], model["intervals"], model["paper"]),
-            " and ".join(_beaten(model, run["baselines"])) or "neither",
+            name + model.model,
+            *_figures(model.metrics, model.intervals, model.paper),
+            " and ".join(model.beats) or "neither",
             _gate(model),
         ]
-        for model in run["models"]
+        for model in run.models
     ]
 
 
-def _gate(model: dict) -> str:
-    return "blessed" if model["blessed"] else "not blessed"
+def _gate(model: ModelFacts) -> str:
+    return "blessed" if model.blessed else "not blessed"
 
 
-def _blessing(model: dict) -> list:
+def _blessing(model: ModelFacts) -> list:
     """Row: model, gate, what it was compared with, where it was pushed to."""
     return [
-        model["model"],
+        model.model,
         _gate(model),
-        model["blessed_against"] or "no model before",
-        model["pushed"] or "not pushed",
+        model.blessed_against or "no model before",
+        model.pushed or "not pushed",
     ]
 
 
@@ -166,35 +172,28 @@ def _figures(metrics: dict, intervals: dict, paper: dict | None) -> list:
     return [*figures, metrics.get("onset_f1")]
 
 
-def _beaten(model: dict, baselines: dict[str, dict]) -> list[str]:
-    """The baselines that its teacher-forced accuracy exceeds."""
-    metric = "teacher_forced_accuracy"
-    own = model["metrics"].get(metric)
-    return [name for name, metrics in baselines.items() if own is not None and own > metrics[metric]]
+def _beyond(run: ReportFacts, name: str) -> list[list]:
+    return [[name + model.model, *(model.metrics.get(metric) for metric in BEYOND)] for model in run.models]
 
 
-def _beyond(run: Run, name: str) -> list[list]:
-    return [[name + model["model"], *(model["metrics"].get(metric) for metric in BEYOND)] for model in run["models"]]
-
-
-def _all_metrics(run: Run) -> list[list]:
+def _all_metrics(run: ReportFacts) -> list[list]:
     """Rows: metric, its value in each model."""
-    metrics = dict.fromkeys(metric for model in run["models"] for metric in model["metrics"])
-    return [[metric, *(model["metrics"].get(metric) for model in run["models"])] for metric in metrics]
+    metrics = dict.fromkeys(metric for model in run.models for metric in model.metrics)
+    return [[metric, *(model.metrics.get(metric) for model in run.models)] for metric in metrics]
 
 
-def _worst_songs(model: dict) -> list[list]:
+def _list_worst_songs(model: ModelFacts) -> list[list]:
     """Rows: song, windows, its accuracies; those of the least sampled accuracy."""
-    songs = [part for part in model["slices"] if part["by"] == "song_id"]
-    rows = [[song["is"], song["windows"], *(song["metrics"].get(f"{way}_accuracy") for way in WAYS)] for song in songs]
+    songs = [part for part in model.slices if part.feature == SONG_ID]
+    rows = [[song.value, song.windows, *(song.metrics.get(f"{way}_accuracy") for way in WAYS)] for song in songs]
     return sorted((row for row in rows if row[-1] is not None), key=itemgetter(-1))[:WORST_SONGS]
 
 
-def _groups(model: dict) -> list[tuple[str, list[tuple[int, dict]]]]:
+def _groups(model: ModelFacts) -> list[tuple[str, list[tuple[int, Grid]]]]:
     """By group, the examples with their places in the facts."""
-    grouped = groupby(enumerate(model["examples"]), key=lambda example: example[1]["group"])
+    grouped = groupby(enumerate(model.examples), key=lambda example: example[1].group)
     return [(group, list(examples)) for group, examples in grouped]
 
 
-def _map(latent: dict | None) -> go.Figure | None:
-    return pictures.latent(latent["points"]) if latent and latent["points"] else None
+def _draw_map(latent: LatentMap | None) -> go.Figure | None:
+    return pictures.latent(latent.points) if latent and latent.points else None

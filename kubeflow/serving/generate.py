@@ -20,8 +20,10 @@ from drumline.pipeline.profiles import LENGTHS
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from drumline.naming import model_folder
+
 HERE = Path(__file__).parent
-ALL = tuple(f"{model}-{bars}bar" for bars in LENGTHS for model in MODELS)
+ALL = tuple(model_folder(model, bars) for bars in LENGTHS for model in MODELS)
 RELEASE = version("tensorflow-serving-api")  # of the server, too
 CLAIM = "drumline"
 _FOLDER, _CONFIG = "/models", "/config"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from drumline.kubeflow.compile import HERE, compile_pipeline, config_of
 from drumline.kubeflow.repairs import PAGE as PAGE_OF_THE_UI
-from drumline.models.trainer import RECIPE
+from drumline.models.model_run import RECIPE
 from drumline.play.pushed_models import pushed_model, pushed_models
-from drumline.results import evaluation as gate
-from drumline.results.report_files import FACTS, PAGE
+from drumline.results.evaluation import Evaluation
+from drumline.results.report_facts import PAGE, REPORT_FACTS
 from drumline.results.report_page import format_value
 
 from tests.end_to_end.songs import write_songs
@@ -91,7 +91,7 @@ def artifact(run: Run, task: str, name: str):
 
 
 def facts_of(backend: Backend, run: Run) -> dict:
-    return json.loads((backend.place(artifact(run, "Report", "report").uri) / FACTS).read_text())
+    return json.loads((backend.place(artifact(run, "Report", "report").uri) / REPORT_FACTS).read_text())
 
 
 def of_model(facts: dict, name: str) -> dict:
@@ -99,7 +99,7 @@ def of_model(facts: dict, name: str) -> dict:
 
 
 def lineage(facts: dict) -> dict[str, str]:
-    return {row["what"]: f"{row['is']}, {row['detail']}" for row in facts["lineage"]}
+    return {row["what"]: f"{row['name']}, {row['detail']}" for row in facts["lineage"]}
 
 
 def serving(backend: Backend) -> Path:
@@ -139,7 +139,7 @@ def test_the_report_names_the_figures_of_the_run(backend, first):
     assert page == (backend.place(artifact(first, "Report", "report").uri) / PAGE).read_text()
     for name in MODELS:
         model, node = of_model(facts, name), name.replace("_", "-")
-        figures = gate.figures(str(backend.place(artifact(first, f"Evaluator-{node}", "evaluation").uri)))
+        figures = Evaluation.load(backend.place(artifact(first, f"Evaluator-{node}", "evaluation").uri)).metrics
         assert model["metrics"]["teacher_forced_accuracy"] == pytest.approx(figures["teacher_forced_accuracy"])
         assert format_value(model["metrics"]["teacher_forced_accuracy"]) in page
         assert (model["blessed"], model["failures"], model["blessed_against"]) == (True, [], None)

@@ -1,4 +1,4 @@
-"""Models of known faults through TFX's own Evaluator and Pusher. Their weights are written by hand."""
+"""Models of known faults through Evaluator and Pusher. Their weights are written by hand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.components.evaluator import EvaluatorExecutor
 from drumline.drums.kit import COMBINATIONS, DRUMS, SILENCE, hits_of
 from drumline.models import export
 from drumline.models import tfma_slices as slices
@@ -14,10 +15,9 @@ from drumline.models.registry import build
 from drumline.models.sizes import ConvSizes, Training, VaeSizes
 from drumline.pipeline.eval_config import eval_config
 from drumline.pipeline.profiles import DEMO, Gate, ModelProfile
-from drumline.results import evaluation as gate
+from drumline.results.evaluation import Evaluation
 from google.protobuf import json_format
 from tfx import v1 as tfx
-from tfx.components.evaluator.executor import Executor as Evaluator
 from tfx.components.pusher.executor import Executor as Pusher
 from tfx.types import standard_artifacts
 
@@ -56,8 +56,8 @@ class Bench:
         export.save(network, Path(model.uri, "Format-Serving"), combinations_of_velocities, SILENCE, other)
         return model
 
-    def judged(self, network, asked: Gate = GATE, last_blessed=None) -> tuple[bool, list[str], str]:
-        """Whether it was pushed, the sentences of its failures, and the folder of its evaluation."""
+    def judged(self, network, asked: Gate = GATE, last_blessed=None) -> tuple[bool, list[str], Evaluation]:
+        """Whether it was pushed, the sentences of its failures, and its evaluation."""
         model, profile = self.saved(network), ModelProfile(_sizes(network), Training(batch_size=1, steps=1), asked)
         folder = Path(model.uri, "judged")
         evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
@@ -70,8 +70,8 @@ class Bench:
             "example_splits": '["test"]',
             "module_path": slices.__name__,
         }
-        beam = Evaluator.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder))
-        Evaluator(beam).Do(inputs, {"evaluation": [evaluation], "blessing": [blessing]}, properties)
+        beam = EvaluatorExecutor.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder))
+        EvaluatorExecutor(beam).Do(inputs, {"evaluation": [evaluation], "blessing": [blessing]}, properties)
         pushed = standard_artifacts.PushedModel()
         pushed.uri = str(folder / "pushed")
         destination = tfx.proto.PushDestination(
@@ -84,8 +84,9 @@ class Bench:
         )
         blessed = bool(blessing.get_int_custom_property("blessed"))
         assert blessed == bool(list(folder.glob("serving/*")))
-        assert blessed == (gate.verdict(evaluation.uri) == ["blessed"])
-        return blessed, [str(failure) for failure in gate.failures(evaluation.uri)], evaluation.uri
+        found = Evaluation.load(evaluation.uri)
+        assert blessed == (found.describe_verdict() == ["blessed"])
+        return blessed, [str(failure) for failure in found.failures], found
 
 
 def _sizes(network):
@@ -151,12 +152,12 @@ def autoencoder(*, hears_z: bool):
 def test_a_good_model_is_blessed_and_pushed_and_its_figures_have_intervals_over_songs(bench):
     blessed, sentences, evaluation = bench.judged(repeating(), last_blessed=repeating())
     assert blessed, sentences
-    figures, intervals = gate.figures(evaluation), gate.intervals(evaluation)
+    figures, intervals = evaluation.metrics, evaluation.intervals
     assert figures["gain_over_repeat_bar"] == pytest.approx(0)
     for name in ("teacher_forced_accuracy", "sampled_nonsilent_accuracy", "onset_f1", "gain_over_majority"):
         low, high = intervals[name]
         assert low < figures[name] + 1e-9 < high + 2e-9
-    found = dict(gate.slices(evaluation))
+    found = {part.key: part.metrics for part in evaluation.slices}
     assert len([key for key in found if key and key[0][0] == "song_id"]) == 18
     groups = {(("hits_per_bar", "4-7"),), (("hits_per_bar", "24+"),), (("distinct_bars", "2"),)}
     assert {key for key in found if not key or key[0][0] != "song_id"} == {(), *groups}
@@ -170,7 +171,7 @@ def test_a_model_worse_than_the_last_blessed_is_not_blessed(bench):
     lenient = Gate(accuracy=0.4, gain=0.02)
     blessed, sentences, evaluation = bench.judged(repeating(without=KICK), lenient, last_blessed=repeating())
     assert not blessed
-    figures = gate.figures(evaluation)
+    figures = evaluation.metrics
     value, last = figures["teacher_forced_accuracy"], figures["repeat_bar_accuracy"]
     assert sentences == [
         f"teacher_forced_accuracy is {value:.3f} on all windows, the last blessed model has {last:.3f}, "
@@ -181,7 +182,7 @@ def test_a_model_worse_than_the_last_blessed_is_not_blessed(bench):
 @pytest.mark.parametrize("combination", [SILENCE, KICK])
 def test_a_constant_model_is_not_blessed(bench, combination):
     blessed, sentences, evaluation = bench.judged(constant(combination))
-    gain = gate.figures(evaluation)["gain_over_majority"]
+    gain = evaluation.metrics["gain_over_majority"]
     assert not blessed
     assert (
         f"gain_over_majority is {gain:.3f} on all windows, at least 0.020 is asked: {0.02 - gain:.3f} short"
