@@ -256,7 +256,7 @@ def test_a_step_runs_and_its_log_says_what_it_read_and_made(tmp_path, caplog):
     assert model["metadata"]["pushed_version"] == "17"
     assert list(Path(model["uri"]).rglob("saved_model.pb"))
     said = [record.getMessage() for record in caplog.records if record.name == "drumline"]
-    assert said[0].startswith("components.last_blessed_model.Executor, code ")
+    assert said[0].startswith("drumline.components.last_blessed_model.Executor, code ")
     assert said[1:] == [f"property pushed: {pushed}", f'output model: {model["uri"]} {{"pushed_version": "17"}}']
 
 
