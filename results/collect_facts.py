@@ -18,7 +18,7 @@ from drumline.results.baselines import SAMPLED, TEACHER_FORCED, list_beaten, rea
 from drumline.results.evaluation import Evaluation, Slice
 from drumline.results.examples import Windows, count_hits, draw_latent_map, play_examples
 from drumline.results.paper import find_in_paper
-from drumline.results.report_facts import DataFacts, LineageRow, ModelFacts, ReportFacts
+from drumline.results.report_facts import WORST_SONGS, DataFacts, LineageRow, ModelFacts, ReportFacts
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
@@ -27,7 +27,6 @@ from drumline.folders import name_corpus
 from drumline.machine import code_version, hardware, software
 from drumline.naming import INPUT_BASE, SONG_ID, property_name
 
-WORST_SONGS = 10
 OF_A_MODEL = {  # what a model's branch leaves, by the first part of the input's name
     "model": tfx.types.standard_artifacts.Model,
     "model_run": tfx.types.standard_artifacts.ModelRun,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from drumline.errors import InputError
 
+WORST_SONGS = 10  # how many songs a report lists, those of the least sampled accuracy
 REPORT, PAGE, REPORT_FACTS = "report", "index.html", "report.json"  # the output of the node Report, and its files
 
 

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
 from drumline.results import pictures
 from drumline.results.baselines import EXPLANATION
-from drumline.results.report_facts import Grid, LatentMap, ModelFacts, ReportFacts
+from drumline.results.report_facts import WORST_SONGS, Grid, LatentMap, ModelFacts, ReportFacts
 from plotly.offline import get_plotlyjs
 
 from drumline.naming import SONG_ID
@@ -24,7 +24,6 @@ from drumline.naming import SONG_ID
 FOLDER = Path(__file__).parent
 COLOURS = FOLDER / "colours.css"  # of every page, in light and dark
 QPM = 120  # of what the page plays
-WORST_SONGS = 10
 WAYS = ("teacher_forced", "sampled")
 # Column by metric: what the accuracies leave open.
 BEYOND = {
