@@ -5,7 +5,6 @@ Evaluator writes it as one JSON file beside TFMA's own (`components.evaluator`);
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from pydantic import TypeAdapter
 
@@ -111,7 +110,7 @@ class Evaluation:
         Path(folder, EVALUATION).write_bytes(_JSON.dump_json(self))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path) -> "Evaluation":
         """Reads the evaluation in the folder of an artifact `evaluation`.
 
         Raises:

@@ -9,6 +9,8 @@ from drumline.drums.kit import DRUMS, STEPS_PER_BAR, combinations_of, hits_of
 from drumline.results.report_facts import Grid, LatentMap, Point
 from sklearn.manifold import TSNE
 
+from drumline.naming import SONG_ID
+
 EXAMPLES = 3  # songs of the test split that are shown
 _FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _POINTS = 400  # windows on the map of z
@@ -33,7 +35,7 @@ class Windows:
         for example, _ in zip(serialized, range(_READ), strict=False):
             feature = tf.train.Example.FromString(example).features.feature
             velocities.append(np.array(feature["velocities"].int64_list.value, np.uint8).reshape(steps, len(DRUMS)))
-            songs.append(feature["song_id"].bytes_list.value[0].decode())
+            songs.append(feature[SONG_ID].bytes_list.value[0].decode())
         return cls(np.array(velocities).reshape(-1, steps, len(DRUMS)), songs)
 
     def spread(self, count: int) -> "Windows":

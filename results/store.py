@@ -9,18 +9,14 @@ from drumline.results.evaluation import EVALUATION, Evaluation
 from drumline.results.report_facts import REPORT_FACTS
 from drumline.results.run import ModelResult, Run, select_latest
 from ml_metadata.errors import StatusError
-from ml_metadata.metadata_store import metadata_store
-from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.metadata_store.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from drumline.errors import InputError
 from drumline.folders import name_corpus
 from drumline.naming import INPUT_BASE
 
-_FINISHED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
-
-Store = metadata_store.MetadataStore
-Execution = metadata_store_pb2.Execution
-Artifact = metadata_store_pb2.Artifact
+_FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
 
 def read_runs(metadata: Path) -> list[Run]:
@@ -67,19 +63,19 @@ def latest_of_seeds(metadata: Path) -> list[ModelResult]:
     )
 
 
-def _open(metadata: Path) -> Store:
+def _open(metadata: Path) -> MetadataStore:
     if not metadata.exists():
         raise InputError(f"{metadata}: no run yet; `./run demo` or `./run drumline train` makes one")
-    config = metadata_store_pb2.ConnectionConfig()
+    config = mlmd.ConnectionConfig()
     config.sqlite.filename_uri = str(metadata)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
     try:
-        return Store(config)
+        return MetadataStore(config)
     except (StatusError, RuntimeError) as error:
         raise InputError(f"{metadata}: not an ML Metadata store; name another folder by --runs") from error
 
 
-def _find_executions(store: Store, kind: str) -> list[Execution]:
+def _find_executions(store: MetadataStore, kind: str) -> list[mlmd.Execution]:
     """The executions of all nodes of a kind, such as `Evaluator`, that finished or came from the cache, in order."""
     found = [
         execution
@@ -91,16 +87,16 @@ def _find_executions(store: Store, kind: str) -> list[Execution]:
     return sorted(found, key=_get_id)
 
 
-def _get_id(execution: Execution) -> int:
+def _get_id(execution: mlmd.Execution) -> int:
     return execution.id
 
 
-def _get_run(store: Store, execution: Execution) -> int:
+def _get_run(store: MetadataStore, execution: mlmd.Execution) -> int:
     (run,) = (each for each in store.get_contexts_by_execution(execution.id) if each.type == "pipeline_run")
     return run.id
 
 
-def _read_result(store: Store, execution: Execution, runs: Path) -> ModelResult | None:
+def _read_result(store: MetadataStore, execution: mlmd.Execution, runs: Path) -> ModelResult | None:
     """None where the files of the evaluation were deleted, or an older Drumline wrote them."""
     (evaluation,), (blessing,) = (_get_artifacts(store, execution, key) for key in ("evaluation", "blessing"))
     if not Path(evaluation.uri, EVALUATION).exists():
@@ -130,10 +126,10 @@ def _read_result(store: Store, execution: Execution, runs: Path) -> ModelResult 
     )
 
 
-def _read_pushed_version(store: Store, blessing: Artifact) -> str | None:
+def _read_pushed_version(store: MetadataStore, blessing: mlmd.Artifact) -> str | None:
     """The version as which a Pusher pushed what was blessed."""
     events = store.get_events_by_artifact_ids([blessing.id])
-    pushers = [event.execution_id for event in events if event.type == metadata_store_pb2.Event.INPUT]
+    pushers = [event.execution_id for event in events if event.type == mlmd.Event.INPUT]
     versions = [
         pushed.custom_properties["pushed_version"].string_value
         for pusher in store.get_executions_by_id(pushers)
@@ -150,15 +146,15 @@ def _read_duration(epochs: Path) -> dict[str, float]:
     return {"steps": last.get("step", math.nan), "minutes": last.get("minutes", math.nan)}
 
 
-def _get_artifacts(store: Store, execution: Execution, key: str) -> list[Artifact]:
+def _get_artifacts(store: MetadataStore, execution: mlmd.Execution, key: str) -> list[mlmd.Artifact]:
     """The inputs or outputs of an execution under a key."""
     events = store.get_events_by_execution_ids([execution.id])
     ids = [event.artifact_id for event in events if event.path.steps and event.path.steps[0].key == key]
     return store.get_artifacts_by_id(ids)
 
 
-def _get_producer(store: Store, artifact_id: int) -> Execution:
+def _get_producer(store: MetadataStore, artifact_id: int) -> mlmd.Execution:
     """The execution that first put an artifact out; later ones took it from the cache."""
     events = store.get_events_by_artifact_ids([artifact_id])
-    outputs = [event.execution_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
+    outputs = [event.execution_id for event in events if event.type == mlmd.Event.OUTPUT]
     return min(store.get_executions_by_id(outputs), key=_get_id)

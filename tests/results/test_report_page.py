@@ -57,43 +57,43 @@ def test_what_strangers_wrote_is_inert():
 
 def test_labels_of_pictures_are_escaped_for_plotly():
     song = "<a href='http://example.org'>song</a>"
-    (label,) = pictures.latent([Point(0.0, 0.0, song, [0])]).data[0].text
+    (label,) = pictures.draw_latent_space([Point(0.0, 0.0, song, [0])]).data[0].text
     assert "<" not in label
     assert html.unescape(label) == song
 
 
 def test_a_model_has_one_colour_in_every_picture():
     run = example.facts()
-    colour_of = pictures.colours([run])
+    colour_of = pictures.assign_colours([run])
     assert len(set(colour_of.values())) == len(run.models)
-    for figure in pictures.slices(run, colour_of).values():
+    for figure in pictures.draw_slices(run, colour_of).values():
         assert {trace.name: trace.line.color for trace in figure.data} == colour_of
-    bars = pictures.onsets_by_drum(run, colour_of)
+    bars = pictures.draw_onsets(run, colour_of)
     assert {trace.name: trace.marker.color for trace in bars.data} == colour_of
 
 
 def test_the_runs_share_the_pictures_of_learning_in_lines_of_their_own():
-    figure = pictures.learning_curves([example.facts(), example.facts(seed=1)], ["A: ", "B: "])["Sampled accuracy"]
+    figure = pictures.draw_learning_curves([example.facts(), example.facts(seed=1)], ["A: ", "B: "])["Sampled accuracy"]
     dashes = {trace.name: trace.line.dash for trace in figure.data}
     assert dashes["A: lstm"] != dashes["B: lstm"]
     assert dashes["A: lstm"] == dashes["A: conv"]
 
 
 def test_only_autoencoders_have_a_curve_of_kl():
-    figure = pictures.learning_curves([example.facts()], [""])["KL (nats)"]
+    figure = pictures.draw_learning_curves([example.facts()], [""])["KL (nats)"]
     assert {trace.name for trace in figure.data if trace.showlegend} == {"flat_vae", "hierarchical_vae"}
 
 
 def test_slices_stand_in_the_order_of_their_numbers_with_their_windows():
     run = example.facts()
-    figure = pictures.slices(run, pictures.colours([run]))["Sampled accuracy by hits per bar"]
+    figure = pictures.draw_slices(run, pictures.assign_colours([run]))["Sampled accuracy by hits per bar"]
     assert [label.split("<br>")[0] for label in figure.layout.xaxis.categoryarray] == ["0-3", "4-7", "8-15", "16+"]
     assert figure.data[0].x[0] == "0-3<br>(30)"
 
 
 def test_a_combination_is_spoken_by_its_drums():
-    assert pictures.spoken(0) == "silence"
-    assert pictures.spoken(0b010000001) == "kick + crash"
+    assert pictures.describe_combination(0) == "silence"
+    assert pictures.describe_combination(0b010000001) == "kick + crash"
 
 
 def test_a_figure_that_json_does_not_have_is_refused():
