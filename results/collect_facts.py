@@ -105,7 +105,7 @@ def _describe_model(branch: _Branch, windows: Windows) -> ModelFacts:
         intervals=evaluation.intervals,
         beats=list_beaten(evaluation.metrics),
         blessed=bool(artifacts["blessing"].get_int_custom_property("blessed")),
-        failures=[f"{recipe.model}: {failure}" for failure in evaluation.failures],
+        failures=[str(failure) for failure in evaluation.failures],
         blessed_against=_name_producer(artifacts["baseline"]) if "baseline" in artifacts else None,
         pushed=_name_pushed(artifacts.get("pushed_model")),
         sizes=recipe.sizes,

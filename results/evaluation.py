@@ -23,6 +23,16 @@ _PHRASES = {
 }
 
 
+_LABELS = {"teacher_forced_accuracy": "teacher-forced accuracy", "kl": "KL (nats per window)"}
+# Differences of accuracies, told as what the model is compared with.
+_COMPARED = {
+    "gain_over_majority": "always playing the commonest combination (majority)",
+    "gain_over_repeat_bar": "repeating the previous bar (repeat_bar)",
+    "sampled_gain_over_repeat_bar": "repeating the first bar (repeat_bar, sampled)",
+    "gain_from_z": "with the latent vector of another window",
+}
+
+
 @dataclass(frozen=True)
 class Slice:
     """The metrics of some of the test windows.
@@ -65,13 +75,25 @@ class Failure:
     last_blessed: float | None = None
 
     def __str__(self) -> str:
+        label = _LABELS.get(self.metric, self.metric)
         if self.value is None:
-            return f"{self.metric} is not known on {self.slice}"
-        asked = f"at least {self.bound:.3f} is asked"
+            return f"its {label} is unknown on {self.slice}"
+        if self.metric in _COMPARED:
+            limit = "at least {} is required" if self.bound > 0 else "at most {} is allowed"
+            return (
+                f"it is {_points(self.value)} accurate than {_COMPARED[self.metric]} on {self.slice}; "
+                f"{limit.format(_points(self.bound))} ({self.metric})"
+            )
+        required = f"at least {self.bound:.3f} is required"
         if self.last_blessed is not None:
             loss = self.last_blessed - self.bound
-            asked = f"the last blessed model has {self.last_blessed:.3f}, at most {loss:.3f} below is allowed"
-        return f"{self.metric} is {self.value:.3f} on {self.slice}, {asked}: {self.bound - self.value:.3f} short"
+            required = f"the last blessed model has {self.last_blessed:.3f}, and at most {loss:.3f} less is allowed"
+        return f"its {label} is {self.value:.3f} on {self.slice}; {required}"
+
+
+def _points(difference: float) -> str:
+    """A difference of accuracies, such as "10.3 points less"."""
+    return f"{abs(100 * difference):.3g} points {'less' if difference < 0 else 'more'}"
 
 
 @dataclass(frozen=True)

@@ -186,8 +186,8 @@ def test_a_gate_that_fails_stops_the_push(backend, second, refused):
     model = of_model(facts_of(backend, refused), "conv")
     assert (model["blessed"], model["pushed"]) == (False, None)
     (sentence,) = [line for line in refused.log("Evaluator-conv").splitlines() if "not blessed" in line]
-    assert "not blessed: teacher_forced_accuracy is " in sentence
-    assert "on all windows, at least 0.999 is asked" in sentence
+    assert "not blessed: its teacher-forced accuracy is " in sentence
+    assert "on all windows; at least 0.999 is required" in sentence
 
 
 def test_a_corpus_that_changed_is_read_anew(backend, refused):

@@ -15,7 +15,7 @@ from drumline.naming import drum_metric
 KINDS = {"lstm": "forecaster", "conv": "forecaster", "flat_vae": "autoencoder", "hierarchical_vae": "autoencoder"}
 PAPER = {"lstm": (0.982, 0.834), "conv": (0.982, 0.834), "hierarchical_vae": (0.963, 0.924)}
 SONGS = tuple(f"folder/song {i:02}.mid" for i in range(14))
-FAILURE = "lstm: teacher_forced_accuracy is 0.312 on windows of 0-3 hits per bar, at least 0.400 is asked: 0.088 short"
+FAILURE = "its teacher-forced accuracy is 0.312 on windows of 0-3 hits a bar; at least 0.400 is required"
 SAMPLE_RATE = 44100
 
 

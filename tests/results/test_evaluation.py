@@ -32,10 +32,41 @@ def test_an_evaluation_tells_the_metrics_over_all_windows_and_of_a_slice():
 def test_the_verdict_is_blessed_or_a_sentence_for_each_threshold():
     assert Evaluation(()).describe_verdict() == ["blessed"]
     assert EVALUATED.describe_verdict() == [
-        "not blessed: kl is not known on all windows",
-        "not blessed: teacher_forced_accuracy is 0.500 on all windows, the last blessed model has 0.600, "
-        "at most 0.020 below is allowed: 0.080 short",
+        "not blessed: its KL (nats per window) is unknown on all windows",
+        "not blessed: its teacher-forced accuracy is 0.500 on all windows; the last blessed model has 0.600, "
+        "and at most 0.020 less is allowed",
     ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (
+            Failure("gain_over_repeat_bar", "all windows", -0.103, -0.02),
+            "it is 10.3 points less accurate than repeating the previous bar (repeat_bar) on all windows; "
+            "at most 2 points less is allowed (gain_over_repeat_bar)",
+        ),
+        (
+            Failure("gain_over_majority", "all windows", 0.0199, 0.02),
+            "it is 1.99 points more accurate than always playing the commonest combination (majority) on all windows; "
+            "at least 2 points more is required (gain_over_majority)",
+        ),
+        (
+            Failure("teacher_forced_accuracy", "windows of 0-3 hits a bar", 0.1, 0.15),
+            "its teacher-forced accuracy is 0.100 on windows of 0-3 hits a bar; at least 0.150 is required",
+        ),
+        (
+            Failure("kl", "all windows", 0.0, 5.0),
+            "its KL (nats per window) is 0.000 on all windows; at least 5.000 is required",
+        ),
+        (
+            Failure("new_metric", "all windows", 0.0, 1.0),
+            "its new_metric is 0.000 on all windows; at least 1.000 is required",
+        ),
+    ],
+)
+def test_a_failure_says_what_was_measured_and_what_is_required(failure, sentence):
+    assert str(failure) == sentence
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"slices": 1}'])
