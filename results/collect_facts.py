@@ -25,7 +25,7 @@ from tfx.utils import io_utils, path_utils
 
 from drumline.folders import name_corpus
 from drumline.machine import code_version, hardware, software
-from drumline.naming import INPUT_BASE, SONG_ID, property_name
+from drumline.naming import INPUT_BASE, SONG_ID, is_counter, property_name
 
 OF_A_MODEL = {  # what a model's branch leaves, by the first part of the input's name
     "model": tfx.types.standard_artifacts.Model,
@@ -138,7 +138,8 @@ def _select_slices(evaluation: Evaluation) -> list[Slice]:
 def _describe_data(inputs: Inputs, midi: str) -> DataFacts:
     counts: Counter[str] = Counter()
     for artifact in inputs["examples"]:
-        counts.update({name: artifact.get_int_custom_property(name) for name in _list_counters(artifact)})
+        names = filter(is_counter, artifact.mlmd_artifact.custom_properties)
+        counts.update({name: artifact.get_int_custom_property(name) for name in names})
     combinations = frequencies(tft.TFTransformOutput(artifact_utils.get_single_uri(inputs["transform_graph"])))
     rejected, hits = "rejected_", property_name("hits of ")
     as_read = {drum: counts[property_name(f"hits of {drum}")] for drum in DRUMS}
@@ -155,12 +156,6 @@ def _describe_data(inputs: Inputs, midi: str) -> DataFacts:
         | {"training windows": count_hits(combinations)},
         combinations=list(combinations.items()),
     )
-
-
-def _list_counters(artifact: Any) -> list[str]:
-    """The names of its properties that MidiExampleGen's `Counts` made."""
-    names = artifact.mlmd_artifact.custom_properties
-    return [name for name in names if name.startswith(("files", "songs", "windows", "rejected", "hits"))]
 
 
 def _list_lineage(inputs: Inputs, midi: str, branches: list[_Branch]) -> list[LineageRow]:

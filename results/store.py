@@ -14,7 +14,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from drumline.errors import InputError
 from drumline.folders import name_corpus
-from drumline.naming import INPUT_BASE
+from drumline.naming import INPUT_BASE, is_counter
 
 _FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
@@ -116,9 +116,7 @@ def _read_result(store: MetadataStore, execution: mlmd.Execution, runs: Path) ->
         blessed=bool(blessing.custom_properties["blessed"].int_value),
         sizes=recipe.sizes,
         training=recipe.training,
-        counts={
-            name: value.int_value for name, value in examples.custom_properties.items() if value.HasField("int_value")
-        },
+        counts={name: value.int_value for name, value in examples.custom_properties.items() if is_counter(name)},
         tuned=bool(_get_artifacts(store, trainer, "hyperparameters")),
         run=_get_run(store, execution),
         pushed=_read_pushed_version(store, blessing),
