@@ -25,6 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.ingest import cpu
+from drumline.naming import model_folder
 
 REPEATS = 5  # of the batch, of which the median counts
 
@@ -46,9 +47,9 @@ def main() -> None:
 
 def pushed(name: str, bars: int, profile: ModelProfile, folder: Path) -> PushedModel:
     """A model with the weights it begins with, as a SavedModel."""
-    model, place = build_model(profile.kind, bars, profile.sizes), folder / f"{name}-{bars}bar"
+    model, place = build_model(profile.kind, bars, profile.sizes), folder / model_folder(name, bars)
     export.save(model, place / "1", combinations_of_velocities, majority=0)
-    return PushedModel(place)
+    return PushedModel(place, name, bars)
 
 
 def row(model: PushedModel, batch: int) -> list[str]:

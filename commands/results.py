@@ -1,4 +1,4 @@
-"""What came of runs: table, report, results."""
+"""Results of runs: table, report, results."""
 
 import json
 import os
@@ -9,18 +9,18 @@ from drumline.commands.group import drumline, quiet, relative, show
 
 
 @drumline.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON list, with every figure.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with every metric.")
 @quiet
 def table(runs, as_json):
-    """Every model that a run has evaluated, the latest last."""
+    """List the models that runs have evaluated, the latest last."""
     from drumline.results import tables
     from drumline.results.store import all_results
 
     results = all_results(runs / "metadata.sqlite")
     if as_json:
-        click.echo(json.dumps(tables.as_json(results), indent=2))
+        click.echo(json.dumps(tables.to_json(results), indent=2))
     else:
-        show(tables.runs(results))
+        show(tables.tabulate_runs(results))
 
 
 @drumline.command()
@@ -28,9 +28,9 @@ def table(runs, as_json):
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML file.", show_default="runs/reports/run-RUN.html")
 @quiet
 def report(runs, numbers, out):
-    """Write the page of a run, or of two or more side by side, and open it in the browser.
+    """Write an HTML report of a run, or of several runs side by side, and open it in the browser.
 
-    RUN is a number from `./run drumline table`; without one, the latest run.
+    RUN is a number from `./run drumline table`; the default is the latest run.
     """
     from drumline.results.report_files import write_report
 
@@ -41,20 +41,24 @@ def report(runs, numbers, out):
 
 
 @drumline.command()
-@click.option("--profile", default="", help="Of which profile.", show_default="that of the latest run")
+@click.option("--profile", default="", help="Results of this profile.", show_default="that of the latest run")
 @click.option(
-    "--corpus", default="", help="On which corpus, by the name of its folder.", show_default="the latest run's"
+    "--corpus", default="", help="Results on this corpus: the name of its folder.", show_default="the latest run's"
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The Markdown file, as docs/RESULTS.md.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The Markdown file to write, such as docs/RESULTS.md."
+)
 @quiet
 def results(runs, profile, corpus, out):
-    """Write a page of all that was measured: every model and seed of a profile on a corpus."""
-    from drumline.results.markdown import Setting, render_markdown, select_results
+    """Write a Markdown page of all results of a profile on a corpus: every model and random seed."""
+    from drumline.results.run import select_results
     from drumline.results.store import latest_of_seeds
 
-    text = render_markdown(
-        select_results(latest_of_seeds(runs / "metadata.sqlite"), profile, corpus), Setting.relative()
-    )
+    selected = select_results(latest_of_seeds(runs / "metadata.sqlite"), profile, corpus)
+    # Slow to import, so after what may fail.
+    from drumline.results.markdown import Setting, render_markdown
+
+    text = render_markdown(selected, Setting.here())
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text)
     click.echo(str(out))

@@ -139,6 +139,6 @@ def _run(config) -> None:
 
 def _print_latest(metadata: Path) -> None:
     from drumline.results.store import latest_results
-    from drumline.results.tables import accuracies
+    from drumline.results.tables import tabulate_accuracies
 
-    show(accuracies(latest_results(metadata)))
+    show(tabulate_accuracies(latest_results(metadata)))

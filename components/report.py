@@ -1,16 +1,14 @@
-"""Report: the page of a run, from what its other nodes left."""
+"""Report: an HTML page about a run, from the artifacts of its other nodes."""
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from drumline.drums import audio
-from drumline.results.examples import to_json
-from drumline.results.report_files import FACTS, PAGE, REPORT
+from drumline.results.collect_facts import OF_A_MODEL, collect_facts
+from drumline.results.report_facts import PAGE, REPORT
 from drumline.results.report_page import render_report
-from drumline.results.run_facts import OF_A_MODEL, collect_facts
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils
@@ -48,14 +46,14 @@ class Executor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         folder = Path(artifact_utils.get_single_uri(output_dict[REPORT]))
         folder.mkdir(parents=True, exist_ok=True)
-        facts = to_json(collect_facts(input_dict, exec_properties[PIPELINE], Path(exec_properties[RUNS])))
-        (folder / FACTS).write_text(json.dumps(facts))
+        facts = collect_facts(input_dict, exec_properties[PIPELINE], Path(exec_properties[RUNS]))
+        facts.save(folder)
         (folder / PAGE).write_text(render_report([facts], audio.why_unavailable() or audio.render_one_shots()))
         logging.getLogger("drumline").info(f"report: {folder / PAGE}")
 
 
 class Report(base_component.BaseComponent):
-    """Writes the page of a run, and its facts as JSON.
+    """Writes an HTML page about a run, and what the page tells as JSON.
 
     pipeline: the name that the page has.  runs: the folder of the runs; the page names a corpus in it as `runs/...`.
     of_models: for each model its channels by kind: `model`, `model_run`, `evaluation`, `blessing`, `pushed_model`,

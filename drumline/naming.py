@@ -11,6 +11,16 @@ def property_name(counter: str) -> str:
     return counter.replace(" ", "_").replace("/", "_")
 
 
+def is_counter(name: str) -> bool:
+    """Whether a property of examples holds a counter of MidiExampleGen: see `property_name`."""
+    return name.startswith(("files", "songs", "windows", "rejected", "hits"))
+
+
+def drum_metric(metric: str, drum: str) -> str:
+    """The name of a metric of one drum class, such as `onset_f1_closed_hi_hat` of `onset_f1` and `closed hi-hat`."""
+    return f"{metric}_{drum.replace(' ', '_').replace('-', '_')}"
+
+
 def model_folder(model: str, bars: int) -> str:
     """The name of a pushed model's folder, which TensorFlow Serving takes for the model's name: `lstm-2bar`."""
     return f"{model}-{bars}bar"

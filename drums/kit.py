@@ -1,7 +1,6 @@
 """The kit: nine drum classes, and the 512 combinations of hits that one step can hold."""
 
 import numpy as np
-from note_seq import drums_encoder_decoder
 
 STEPS_PER_BAR = 16  # of 4/4: a step is a sixteenth note
 DRUMS = (
@@ -18,13 +17,23 @@ DRUMS = (
 COMBINATIONS = 1 << len(DRUMS)
 SILENCE = 0
 
-_PITCHES = drums_encoder_decoder.DEFAULT_DRUM_TYPE_PITCHES
-# The first pitch of each class in note_seq's table is its plain General MIDI one.
+# note_seq's DEFAULT_DRUM_TYPE_PITCHES, whose import takes a second. The first of a class is its General MIDI pitch.
+_PITCHES = (
+    (36, 35),
+    (38, 27, 28, 31, 32, 33, 34, 37, 39, 40, 56, 65, 66, 75, 85),
+    (42, 44, 54, 68, 69, 70, 71, 73, 78, 80, 22),
+    (46, 67, 72, 74, 79, 81, 26),
+    (45, 29, 41, 43, 61, 64, 84),
+    (48, 47, 60, 63, 77, 86, 87),
+    (50, 30, 62, 76, 83),
+    (49, 52, 55, 57, 58),
+    (51, 53, 59, 82),
+)
 PITCH_OF_DRUM = tuple(pitches[0] for pitches in _PITCHES)
 NOT_IN_KIT = -1
 DRUM_OF_PITCH = np.full(128, NOT_IN_KIT, np.int64)
 for _drum, _pitches in enumerate(_PITCHES):
-    DRUM_OF_PITCH[_pitches] = _drum
+    DRUM_OF_PITCH[list(_pitches)] = _drum
 DRUM_OF_PITCH.flags.writeable = False
 
 _BITS = 1 << np.arange(len(DRUMS))

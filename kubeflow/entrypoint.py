@@ -14,7 +14,8 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import StandardOptions
 from drumline.kubeflow.repairs import REPAIRS, Step, local, local_addresses, remote
-from drumline.results import evaluation as gate
+from drumline.results.evaluation import Evaluation
+from drumline.results.report_facts import PAGE, REPORT
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
@@ -58,9 +59,6 @@ def run(arguments: list[str]) -> None:
 
 
 def _copy_page(executor_input: ExecutorInput, to: Path) -> None:
-    # Other steps start faster without what it imports.
-    from drumline.results.report_files import PAGE, REPORT
-
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(Path(executor_input.outputs.artifacts[REPORT].artifacts[0].uri) / PAGE, to)
 
@@ -82,7 +80,7 @@ def _tell_outputs(told: dict[str, Any]) -> None:
             metadata = {key: value for key, value in artifact.get("metadata", {}).items() if key != _OF_NO_USE}
             _LOGGER.info(f"output {name}: {artifact['uri']} {_line(metadata)}")
             if name == keys.EVALUATION_KEY:
-                for sentence in gate.verdict(local(artifact["uri"])):
+                for sentence in Evaluation.load(local(artifact["uri"])).describe_verdict():
                     _LOGGER.info(sentence)
     for name, value in sorted(told.get("parameterValues", {}).items()):
         _LOGGER.info(f"output {name}: {_line(value)}")

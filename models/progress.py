@@ -1,16 +1,14 @@
 """What a training run leaves on disk after each epoch, and how the next process goes on from there."""
 
-import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
+from drumline.models.model_run import EPOCHS, Epoch, read_epochs, write_epochs
 from drumline.models.sizes import Training
 
 from drumline.errors import InputError
-
-Epoch = dict[str, float]  # `epoch` and `step`, both from 1, `minutes` of training so far, then what was measured
 
 
 class Progress:
@@ -51,7 +49,7 @@ class Progress:
         try:
             keras.saving.load_weights(self.trainee, path, objects_to_skip=self.trainee.metrics)
             step = self.trainee.steps_done
-            self.epochs = [epoch for epoch in read_epochs(self.folder / "epochs.csv") if epoch["step"] <= step]
+            self.epochs = [epoch for epoch in read_epochs(self.folder / EPOCHS) if epoch["step"] <= step]
             if not self.epochs or self.epochs[-1]["step"] != step:
                 raise ValueError(f"epochs.csv has no row of step {step}")
         except (OSError, ValueError, KeyError) as error:
@@ -63,7 +61,7 @@ class Progress:
     def add(self, epoch: Epoch) -> None:
         """Keeps one more epoch, which the trainee has just ended."""
         self.epochs.append(epoch)
-        replace(self.folder / "epochs.csv", lambda path: write_epochs(path, self.epochs))
+        replace(self.folder / EPOCHS, lambda path: write_epochs(path, self.epochs))
         if self.best is epoch:
             replace(self.folder / "best.weights.h5", self.trainee.network.save_weights)
         replace(self.folder / "last.weights.h5", self._save)
@@ -73,18 +71,6 @@ class Progress:
 
     def _save(self, path: Path) -> None:
         keras.saving.save_weights(self.trainee, path, objects_to_skip=self.trainee.metrics)
-
-
-def read_epochs(path: Path) -> list[Epoch]:
-    with open(path, newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-
-
-def write_epochs(path: Path, epochs: list[Epoch]) -> None:
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(epochs[0]))
-        writer.writeheader()
-        writer.writerows(epochs)
 
 
 def replace(path: Path, write: Callable[[Path], None]) -> None:

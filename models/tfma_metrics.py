@@ -17,10 +17,9 @@ from drumline.models import figures
 from drumline.models.intervals import song_interval
 from tensorflow_model_analysis.metrics import metric_types
 
-from drumline.naming import SONG_ID
+from drumline.naming import SONG_ID, drum_metric
 
 SCORES = ("f1", "precision", "recall")
-ALL_AND_EACH_DRUM = ("", *("_" + drum.replace(" ", "_").replace("-", "_") for drum in DRUMS))
 LOW, HIGH = "_low", "_high"
 
 Sums = tuple[int, list[np.ndarray]]  # how many windows, and the sum of each prediction over them
@@ -110,7 +109,8 @@ def _onset_scores(name, of, model_names=None, **_):
     def scores(windows, onsets):
         return [score for of_drum in (onsets.sum(1), *onsets.T) for score in figures.f1_precision_recall(of_drum)]
 
-    names = [f"{name}_{score}{drum}" for drum in ALL_AND_EACH_DRUM for score in SCORES]
+    of_all = [f"{name}_{score}" for score in SCORES]
+    names = of_all + [drum_metric(metric, drum) for drum in DRUMS for metric in of_all]
     return [
         *_computations(WindowSums, names, [of], scores, model_names),
         *_interval(names[0], [of], f1, model_names),

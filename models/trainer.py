@@ -13,6 +13,7 @@ import tensorflow_transform as tft
 from drumline.drums.kit import STEPS_PER_BAR
 from drumline.models import export, training
 from drumline.models.kinds import ModelKind, find_kind
+from drumline.models.model_run import EPOCHS, RECORD, TrainingRecord
 from drumline.models.network import DrumModel, build_model
 from drumline.models.preprocessing import frequencies
 from drumline.models.search import describe_values
@@ -23,7 +24,6 @@ from tfx_bsl.public import tfxio
 from drumline.machine import code_version
 from drumline.naming import model_folder
 
-RECORD = "training.json"  # in the artifact `model_run`: what was trained, with which settings, by which code
 _BATCH = 1024  # windows read at a time
 _HOW_LONG = ("steps", "minutes", "patience")
 
@@ -111,11 +111,11 @@ def _keep_records(model_run_dir: Path, checkpoints: Path, config: dict[str, Any]
     """Keeps the epochs of a training that is over, and its settings; deletes its checkpoints."""
     model_run_dir.mkdir(parents=True, exist_ok=True)
     if checkpoints != model_run_dir:
-        shutil.copy(checkpoints / "epochs.csv", model_run_dir)
+        shutil.copy(checkpoints / EPOCHS, model_run_dir)
         shutil.rmtree(checkpoints)
-    record = {name: value for name, value in config.items() if name != "checkpoints"}
-    record |= {"paper_model": kind.paper_model, "code": code_version()}
-    (model_run_dir / RECORD).write_text(json.dumps(record, indent=2))
+    settings = {name: value for name, value in config.items() if name != "checkpoints"}
+    record = TrainingRecord(**settings, paper_model=kind.paper_model, code=code_version())
+    (model_run_dir / RECORD).write_text(json.dumps(asdict(record), indent=2))
 
 
 def read_windows(

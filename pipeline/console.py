@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import absl.logging
-from drumline.results import evaluation as gate
+from drumline.results.evaluation import Evaluation
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from tfx.orchestration.portable import launcher
@@ -62,7 +62,7 @@ def _launch_with_lines(console: Console, failures: list[NodeError], log: Path) -
         took = "cached" if _was_cached(self, result) else f"{time.monotonic() - start:.1f} s"
         console.print(f"  {node:<28} {took:>8}")
         for evaluation in _evaluations(self, result):
-            for line in gate.verdict(evaluation):
+            for line in Evaluation.load(evaluation).describe_verdict():
                 console.print(f"    {line}")
         return result
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from drumline.components.evaluator import Evaluator
 from drumline.components.last_blessed_model import LastBlessedModel, PushedFingerprint
 from drumline.components.latest_spans import LatestSpans
 from drumline.components.midi_example_gen import CorpusFingerprint, MidiExampleGen
@@ -159,7 +160,7 @@ def _create_branch(
     nodes.append(last_blessed)
 
     # Blesses the model if it passes its gate on held-out songs.
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=data.examples,
         example_splits=["test"],
         model=trainer_node.outputs["model"],

@@ -25,6 +25,7 @@ from drumline.serving.errors import UnknownModelError
 
 from drumline.errors import InputError
 from drumline.folders import ensure_writable, explain_write_errors
+from drumline.naming import model_folder
 
 _BARS_AT_ONCE = 1024  # so neither memory nor a message grows with the number of beats
 
@@ -64,7 +65,7 @@ class BeatMaker:
             for first in range(0, count, at_once):
                 seeds = seeds_of(self.seed, range(first, min(first + at_once, count)))
                 for beat, hits in enumerate(beats(player, length, self.temperature, seeds), first):
-                    yield self._write(f"{model}-{self.bars}bar{longer}-seed{self.seed}-{beat:03d}", hits, qpm)
+                    yield self._write(f"{model_folder(model, self.bars)}{longer}-seed{self.seed}-{beat:03d}", hits, qpm)
 
     def continue_song(self, path: Path) -> Iterator[Beat]:
         """A song with a window of drums appended. They go on from the last bars that its drums play in 4/4."""
@@ -75,7 +76,7 @@ class BeatMaker:
         primer = song.velocities[-heard:].reshape(1, -1, song.velocities.shape[-1]).astype(np.int64)
         with self._player("continue") as (model, player):
             hits = player.call("continue", velocities=primer, **self._noise(1))["hits"][0]
-        name = f"{path.stem}-continued-{model}-{self.bars}bar-seed{self.seed}.mid"
+        name = f"{path.stem}-continued-{model_folder(model, self.bars)}-seed{self.seed}.mid"
         with explain_write_errors(self.out / name):
             whole.continued(hits, self.out / name)
         self._sound(self.out / name, np.concatenate([primer[0] > 0, hits]), whole.qpm(whole.end))
@@ -89,7 +90,7 @@ class BeatMaker:
         with self._player("interpolate") as (model, player):
             hits = player.call("interpolate", **ends, fraction=fractions, **self._noise(count))["hits"]
         for number, (beat, fraction) in enumerate(zip(hits, fractions.tolist(), strict=True)):
-            name = f"{a.stem}-to-{b.stem}-{model}-{self.bars}bar-seed{self.seed}-{number:03d}"
+            name = f"{a.stem}-to-{b.stem}-{model_folder(model, self.bars)}-seed{self.seed}-{number:03d}"
             yield self._write(name, beat, qpm_of_a + fraction * (qpm_of_b - qpm_of_a))
 
     def reconstruct(self, path: Path) -> Iterator[Beat]:
@@ -105,7 +106,7 @@ class BeatMaker:
                 self._reconstruct(player, velocities[first : first + at_once])
                 for first in range(0, len(velocities), at_once)
             ]
-        name = f"{path.stem}-reconstructed-{model}-{self.bars}bar-seed{self.seed}"
+        name = f"{path.stem}-reconstructed-{model_folder(model, self.bars)}-seed{self.seed}"
         yield self._write(name, np.concatenate(hits).reshape(-1, velocities.shape[-1]), qpm)
 
     def _reconstruct(self, player: Player, velocities: np.ndarray) -> np.ndarray:
@@ -137,7 +138,7 @@ class BeatMaker:
             ensure_writable(self.out)
             if not set(signatures) & set(player.signatures):
                 raise InputError(
-                    f"{model}-{self.bars}bar: this model cannot do that: it has none of the signatures "
+                    f"{model_folder(model, self.bars)}: this model cannot do that: it has none of the signatures "
                     f"{', '.join(signatures)}; name another model, or push this one anew by `./run drumline train`"
                 )
             yield model, player
@@ -151,7 +152,7 @@ class BeatMaker:
         """At one version: several calls make a beat."""
         for name in self.models:
             try:
-                return name, client.model(f"{name}-{self.bars}bar").pinned()
+                return name, client.model(model_folder(name, self.bars)).pinned()
             except UnknownModelError as error:
                 unknown = error
         raise unknown

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
-from drumline.models.latent import slerp
 
 # Found by experiment (demo profile, 2 bars, temperature 1): windows differ from the next in 0.66 of their steps at a
 # quarter, in 0.76 at a half, and unrelated ones in 0.90.
@@ -58,6 +57,9 @@ def path(player: Player, seeds: np.ndarray, window: int) -> np.ndarray:
     """
     draw, part = divmod(window, PARTS)
     a, b = (player.call("draw", seed=_nth(seeds, number))["z"] for number in (draw, draw + 1))
+    # TensorFlow is slow to import: what cannot be played is refused before.
+    from drumline.models.latent import slerp
+
     return slerp(a, b, np.full(len(seeds), part / PARTS, np.float32)).numpy()
 
 

@@ -4,9 +4,9 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from drumline.play.chaining import beats, seeds_of
 from drumline.serving.versions import folders_of_versions
 
@@ -19,14 +19,8 @@ class PushedModel:
     """A model at one length, in the folder above its versions: `runs/serving/lstm-2bar`."""
 
     folder: Path
-
-    @property
-    def name(self) -> str:
-        return self.folder.name.rpartition("-")[0]
-
-    @property
-    def bars(self) -> int:
-        return int(self.folder.name.rpartition("-")[2].removesuffix("bar"))
+    name: str
+    bars: int
 
     @property
     def version(self) -> int:
@@ -34,11 +28,17 @@ class PushedModel:
         return max(folders_of_versions(self.folder))
 
     @functools.cached_property
-    def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
+    def signatures(self) -> Mapping[str, Any]:
+        """The concrete functions of the latest version, by name."""
+        # Slow to import: commands that are told of a model that is not there say so before.
+        import tensorflow as tf
+
         return tf.saved_model.load(str(self.folder / str(self.version))).signatures
 
     def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """What a signature answers. inputs: of the signature's types, batch first."""
+        import tensorflow as tf
+
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
         return {name: value.numpy() for name, value in self.signatures[signature](**tensors).items()}
 
@@ -62,10 +62,12 @@ class PushedModel:
 
 def pushed_models(serving: Path) -> list[PushedModel]:
     """All models that have a version in a serving folder, by name and length."""
-    folders = [
-        folder for folder in serving.glob("*-*bar") if parse_model_folder(folder.name) and folders_of_versions(folder)
+    models = [
+        PushedModel(folder, *named)
+        for folder in serving.glob("*")
+        if (named := parse_model_folder(folder.name)) and folders_of_versions(folder)
     ]
-    return sorted(map(PushedModel, folders), key=lambda model: (model.name, model.bars))
+    return sorted(models, key=lambda model: (model.name, model.bars))
 
 
 def pushed_model(serving: Path, name: str, bars: int) -> PushedModel:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Self
 
-from drumline.results.store import Result
+from drumline.results.run import ModelResult
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Aggregate:
 class Seeds:
     """The results of one model at one length, one a seed."""
 
-    results: tuple[Result, ...]
+    results: tuple[ModelResult, ...]
 
     @property
     def model(self) -> str:
@@ -54,6 +54,11 @@ class Seeds:
         return Aggregate.of(result.metrics.get(metric, math.nan) for result in self.results)
 
     @property
+    def is_autoencoder(self) -> bool:
+        """Whether the KL of a latent space was measured, which only autoencoders have."""
+        return bool(self["kl"].n)
+
+    @property
     def steps(self) -> Aggregate:
         return Aggregate.of(result.steps for result in self.results)
 
@@ -62,9 +67,9 @@ class Seeds:
         return Aggregate.of(result.minutes for result in self.results)
 
 
-def by_model(results: Iterable[Result]) -> list[Seeds]:
+def group_by_model(results: Iterable[ModelResult]) -> list[Seeds]:
     """Results of the same model and length together, by length and model."""
-    groups: dict[tuple[int, str], list[Result]] = {}
+    groups: dict[tuple[int, str], list[ModelResult]] = {}
     for result in results:
         groups.setdefault((result.bars, result.model), []).append(result)
     return [Seeds(tuple(groups[key])) for key in sorted(groups)]

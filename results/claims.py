@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drumline.results.aggregates import Seeds
+from drumline.results.baselines import BASELINES
 
 FORECASTERS = ("conv", "lstm")
-AUTOENCODERS = ("flat_vae", "hierarchical_vae")
 MARGIN = 0.1  # of accuracy: what counts as far, or as near
 LEAST_KL = 5.0  # nats a window: what counts as well above zero
 
@@ -32,24 +32,25 @@ def check_claims(measured: list[Seeds]) -> list[Claim]:
         found += [_learned(bars, models)]
         found += list(_of_two_bars(models)) if bars == 2 else []
         found += list(_of_sixteen_bars(models)) if bars == 16 else []
-        found += [_no_collapse(bars, model, models[model]) for model in AUTOENCODERS if model in models]
+        found += [_no_collapse(bars, model, seeds) for model, seeds in models.items() if seeds.is_autoencoder]
     return found
 
 
 def _learned(bars: int, models: dict[str, Seeds]) -> Claim:
     forced = _means(models, models, "teacher_forced_accuracy")
-    baselines = {name: next(iter(models.values()))[f"{name}_accuracy"].mean for name in ("majority", "repeat_bar")}
+    first = next(iter(models.values()))
+    baselines = {baseline.name: first[f"{baseline.teacher_forced}_accuracy"].mean for baseline in BASELINES}
     return Claim(
-        f"{bars} bars: every trained model beats majority and repeat_bar, teacher-forced",
+        f"{bars} bars: every trained model beats {' and '.join(baselines)}, teacher-forced",
         min(forced.values()) > max(baselines.values()),
         _listed(forced | baselines),
     )
 
 
 def _of_two_bars(models: dict[str, Seeds]) -> Iterator[Claim]:
-    for model in AUTOENCODERS:
-        if model in models:
-            forced, sampled = (models[model][f"{way}_accuracy"].mean for way in ("teacher_forced", "sampled"))
+    for model, seeds in models.items():
+        if seeds.is_autoencoder:
+            forced, sampled = (seeds[f"{way}_accuracy"].mean for way in ("teacher_forced", "sampled"))
             yield Claim(
                 f"2 bars: {model}, sampled, lies within {MARGIN} of teacher-forced",
                 abs(forced - sampled) <= MARGIN,

@@ -1,129 +1,153 @@
-"""What Evaluator found, from its evaluation's folder: figures, their intervals, and why a model was not blessed."""
+"""The evaluation of a model: its metrics with their intervals, by slice, and the thresholds that it missed.
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+Evaluator writes it as one JSON file beside TFMA's own (`components.evaluator`); everything else reads that file.
+"""
 
-from tfx import v1 as tfx  # noqa: F401  (tensorflow_model_analysis is complete only after it)
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import tensorflow_model_analysis as tfma  # isort: skip
-from drumline.models.tfma_metrics import HIGH, LOW
-from tensorflow_model_analysis.proto import validation_result_pb2
-from tensorflow_model_analysis.slicer.slicer_lib import deserialize_slice_key
+from pydantic import TypeAdapter
 
+from drumline.errors import InputError
 from drumline.naming import SONG_ID
 
-Key = tuple[tuple[str, str | int | float], ...]  # a slice: its features and their values; empty for all windows
-
-JUDGED = "judged_"  # before the name of a figure that is asked of slices: see drumline.models.tfma_metrics.JudgedMean
+EVALUATION = "evaluation.json"  # in the folder of Evaluator's artifact `evaluation`
 ALL_WINDOWS = "all windows"
-_SHOWN = {
+
+Key = tuple[tuple[str, str | int | float], ...]  # the features of a slice and their values; empty for all windows
+
+_PHRASES = {
     "hits_per_bar": "windows of {} hits a bar",
     "distinct_bars": "windows of {} distinct bar(s)",
     SONG_ID: "song {}",
 }
 
 
+_LABELS = {"teacher_forced_accuracy": "teacher-forced accuracy", "kl": "KL (nats per window)"}
+# Differences of accuracies, told as what the model is compared with.
+_COMPARED = {
+    "gain_over_majority": "always playing the commonest combination (majority)",
+    "gain_over_repeat_bar": "repeating the previous bar (repeat_bar)",
+    "sampled_gain_over_repeat_bar": "repeating the first bar (repeat_bar, sampled)",
+    "gain_from_z": "with the latent vector of another window",
+}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The metrics of some of the test windows.
+
+    metrics: finite figures by name. A figure that the slice does not have, such as a share of nothing, is missing.
+    intervals: 95 % intervals over songs, low and high, of the metrics that have one (see `models.intervals`).
+    """
+
+    key: Key
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def feature(self) -> str:
+        """What the windows of a slice by one feature have in common, such as `hits_per_bar`."""
+        return self.key[0][0]
+
+    @property
+    def value(self) -> str:
+        """The value of that feature, such as `4-7`."""
+        return str(self.key[0][1])
+
+    @property
+    def windows(self) -> int:
+        return int(self.metrics["example_count"])
+
+
 @dataclass(frozen=True)
 class Failure:
-    """A threshold that a model did not reach.
+    """A threshold that a model missed.
 
-    slice: as it is shown, such as "all windows" or "windows of 0-3 hits a bar".
-    value: the model's figure. bound: the least that passes. short_by: what lacks.
-    last_blessed: the figure of the last blessed model, where the bound comes from it; else None.
-    A value of NaN: there is no such figure.
+    metric: its name.  slice: in words, such as "all windows".  value: the model's figure; None where there is none.
+    bound: the least that passes.  last_blessed: the figure of the last blessed model, where the bound comes from it.
     """
 
     metric: str
     slice: str
-    value: float
+    value: float | None
     bound: float
     last_blessed: float | None = None
 
-    @property
-    def short_by(self) -> float:
-        return self.bound - self.value
-
     def __str__(self) -> str:
-        if math.isnan(self.value):
-            return f"{self.metric} is not known on {self.slice}"
-        asked = f"at least {self.bound:.3f} is asked"
+        label = _LABELS.get(self.metric, self.metric)
+        if self.value is None:
+            return f"its {label} is unknown on {self.slice}"
+        if self.metric in _COMPARED:
+            limit = "at least {} is required" if self.bound > 0 else "at most {} is allowed"
+            return (
+                f"it is {_points(self.value)} accurate than {_COMPARED[self.metric]} on {self.slice}; "
+                f"{limit.format(_points(self.bound))} ({self.metric})"
+            )
+        required = f"at least {self.bound:.3f} is required"
         if self.last_blessed is not None:
             loss = self.last_blessed - self.bound
-            asked = f"the last blessed model has {self.last_blessed:.3f}, at most {loss:.3f} below is allowed"
-        return f"{self.metric} is {self.value:.3f} on {self.slice}, {asked}: {self.short_by:.3f} short"
+            required = f"the last blessed model has {self.last_blessed:.3f}, and at most {loss:.3f} less is allowed"
+        return f"its {label} is {self.value:.3f} on {self.slice}; {required}"
 
 
-def failures(evaluation: str) -> list[Failure]:
-    """Every threshold that the model of an evaluation did not reach; none where it was blessed.
+def _points(difference: float) -> str:
+    """A difference of accuracies, such as "10.3 points less"."""
+    return f"{abs(100 * difference):.3g} points {'less' if difference < 0 else 'more'}"
 
-    evaluation: the folder of Evaluator's artifact `evaluation`. Those over all windows come first.
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What Evaluator measured of a model, and why the model was not blessed.
+
+    slices: all windows first.  failures: none of a model that was blessed; those over all windows first.
     """
-    result = tfma.load_validation_result(evaluation)
-    of_slices = {
-        deserialize_slice_key(validation.slice_key): validation.failures
-        for validation in result.metric_validations_per_slice
-    }
-    found = [_failure(evaluation, key, failure) for key in sorted(of_slices) for failure in of_slices[key]]
-    empty = [tuple((name, "any number of") for name in spec.feature_keys) for spec in result.missing_slices]
-    return found + [Failure("number of windows", describe_slice(key), 0, 1) for key in empty]
+
+    slices: tuple[Slice, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics over all windows."""
+        return self[()].metrics
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The intervals over all windows."""
+        return self[()].intervals
+
+    def __getitem__(self, key: Key) -> Slice:
+        """The slice of a key. Raises KeyError where there is none."""
+        for each in self.slices:
+            if each.key == key:
+                return each
+        raise KeyError(key)
+
+    def describe_verdict(self) -> list[str]:
+        """`blessed`, or a sentence for each threshold that was missed."""
+        return [f"not blessed: {failure}" for failure in self.failures] or ["blessed"]
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the evaluation into the folder of the artifact `evaluation`."""
+        Path(folder, EVALUATION).write_bytes(_JSON.dump_json(self))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Evaluation":
+        """Reads the evaluation in the folder of an artifact `evaluation`.
+
+        Raises:
+          InputError: The file is missing or damaged.
+        """
+        path = Path(folder, EVALUATION)
+        try:
+            return _JSON.validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not an evaluation of this version of Drumline; train again") from error
 
 
-def verdict(evaluation: str) -> list[str]:
-    """`blessed`, or a sentence a threshold that was not reached. evaluation: as in `failures`."""
-    return [f"not blessed: {failure}" for failure in failures(evaluation)] or ["blessed"]
-
-
-def _failure(evaluation: str, key: Key, failure: validation_result_pb2.ValidationFailure) -> Failure:
-    metric, threshold = failure.metric_key.name, failure.metric_threshold
-    value = failure.metric_value.double_value.value if failure.HasField("metric_value") else math.nan
-    last_blessed = None
-    if threshold.HasField("change_threshold"):
-        last_blessed = _everything(evaluation, key, tfma.BASELINE_KEY).get(metric, math.nan)
-        value, bound = last_blessed + value, last_blessed + threshold.change_threshold.absolute.value
-    else:
-        bound = threshold.value_threshold.lower_bound.value
-    return Failure(metric.removeprefix(JUDGED), describe_slice(key), value, bound, last_blessed)
+_JSON = TypeAdapter(Evaluation)
 
 
 def describe_slice(key: Key) -> str:
-    """How a slice is called in a sentence."""
-    return " and ".join(_SHOWN[feature].format(value) for feature, value in key) or ALL_WINDOWS
-
-
-def figures(evaluation: str, key: Key = ()) -> dict[str, float]:
-    """The figures of a slice, by metric; those over all windows unless a key says otherwise. None for no such slice."""
-    return _shown_alone(_everything(evaluation, key))
-
-
-def slices(evaluation: str) -> Iterator[tuple[Key, dict[str, float]]]:
-    """Each slice of an evaluation and its figures by metric."""
-    for key, values in _of_slices(evaluation):
-        yield key, _shown_alone(values)
-
-
-def intervals(evaluation: str, key: Key = ()) -> dict[str, tuple[float, float]]:
-    """The 95 % interval over songs, low and high, of each figure of a slice that has one: see `models.intervals`."""
-    bounds = _everything(evaluation, key)
-    names = [name.removesuffix(LOW) for name in bounds if name.endswith(LOW)]
-    return {name: (bounds[name + LOW], bounds[name + HIGH]) for name in names if math.isfinite(bounds[name + LOW])}
-
-
-def _shown_alone(values: dict[str, float]) -> dict[str, float]:
-    """Without the ends of intervals and what only the gate asks for."""
-    return {name: value for name, value in values.items() if not name.endswith((LOW, HIGH)) and JUDGED not in name}
-
-
-def _everything(evaluation: str, key: Key, model: str = tfma.CANDIDATE_KEY) -> dict[str, float]:
-    return next((values for other, values in _of_slices(evaluation, model) if other == key), {})
-
-
-def _of_slices(evaluation: str, model: str = tfma.CANDIDATE_KEY) -> Iterator[tuple[Key, dict[str, float]]]:
-    for of_slice in tfma.load_metrics(evaluation):
-        values = {
-            metric.key.name: metric.value.double_value.value
-            for metric in of_slice.metric_keys_and_values
-            # A model has no name where it was evaluated alone.
-            if metric.key.model_name in (model, "") and not metric.key.is_diff
-        }
-        yield deserialize_slice_key(of_slice.slice_key), values
+    """A slice in words, such as "windows of 0-3 hits a bar"."""
+    return " and ".join(_PHRASES[feature].format(value) for feature, value in key) or ALL_WINDOWS

@@ -1,20 +1,21 @@
-"""What the page of a run tells: from a trained model and windows to plain JSON values."""
+"""What the report of a run shows of a trained model: beats that it plays, and a map of its latent space."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR, combinations_of, hits_of
+from drumline.results.report_facts import Grid, LatentMap, Point
 from sklearn.manifold import TSNE
+
+from drumline.naming import SONG_ID
 
 EXAMPLES = 3  # songs of the test split that are shown
 _FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _POINTS = 400  # windows on the map of z
 _READ = 20_000  # test windows that are looked at: more make the map no better
 
-Facts = dict[str, Any]
 Signatures = Mapping[str, Any]
 
 
@@ -34,7 +35,7 @@ class Windows:
         for example, _ in zip(serialized, range(_READ), strict=False):
             feature = tf.train.Example.FromString(example).features.feature
             velocities.append(np.array(feature["velocities"].int64_list.value, np.uint8).reshape(steps, len(DRUMS)))
-            songs.append(feature["song_id"].bytes_list.value[0].decode())
+            songs.append(feature[SONG_ID].bytes_list.value[0].decode())
         return cls(np.array(velocities).reshape(-1, steps, len(DRUMS)), songs)
 
     def spread(self, count: int) -> "Windows":
@@ -53,32 +54,36 @@ def _from_the_middle(places: list[int]) -> list[int]:
     return sorted(places, key=lambda place: abs(place - middle))
 
 
-def examples_of(signatures: Signatures, windows: Windows) -> list[Facts]:
-    """The grids that show what a model does with some test windows: see `reconstructions`, `continuations`."""
+def play_examples(signatures: Signatures, windows: Windows) -> list[Grid]:
+    """The grids that show what a model does with some test windows: see the functions below."""
     few = windows.spread(EXAMPLES)
     if "sample" in signatures:
-        return [*reconstructions(signatures, few), *samples(signatures), *interpolations(signatures, few)]
-    return continuations(signatures, few)
+        return [
+            *play_reconstructions(signatures, few),
+            *play_samples(signatures),
+            *play_interpolations(signatures, few),
+        ]
+    return play_continuations(signatures, few)
 
 
-def reconstructions(signatures: Signatures, windows: Windows) -> list[Facts]:
+def play_reconstructions(signatures: Signatures, windows: Windows) -> list[Grid]:
     """Each window, and how an autoencoder plays it again from z alone."""
     played = signatures["serving_default"](velocities=_int64(windows.velocities))["hits"].numpy()
     return [
-        _grid(f"Reconstruction {number}", title, hits, song=song)
+        _make_grid(f"Reconstruction {number}", title, hits, song=song)
         for number, (true, own, song) in enumerate(zip(windows.velocities, played, windows.songs, strict=True), 1)
         for title, hits in (("original", true), ("reconstruction", own))
     ]
 
 
-def samples(signatures: Signatures) -> list[Facts]:
+def play_samples(signatures: Signatures) -> list[Grid]:
     """New beats, at temperature 1."""
     seeds = np.array([[0, number] for number in range(EXAMPLES)], np.int64)
     played = signatures["sample"](temperature=tf.ones([EXAMPLES]), seed=tf.constant(seeds))["hits"].numpy()
-    return [_grid("Samples", f"sample, seed {number}", hits) for number, hits in enumerate(played)]
+    return [_make_grid("Samples", f"sample, seed {number}", hits) for number, hits in enumerate(played)]
 
 
-def interpolations(signatures: Signatures, windows: Windows) -> list[Facts]:
+def play_interpolations(signatures: Signatures, windows: Windows) -> list[Grid]:
     """The way from the first window to the last."""
     steps = len(_FRACTIONS)
     a, b = (np.repeat(window[None], steps, 0) for window in (windows.velocities[0], windows.velocities[-1]))
@@ -90,10 +95,12 @@ def interpolations(signatures: Signatures, windows: Windows) -> list[Facts]:
         seed=tf.zeros([steps, 2], tf.int64),
     )["hits"].numpy()
     group = f"Interpolation from song {windows.songs[0][:8]} to song {windows.songs[-1][:8]}"
-    return [_grid(group, f"{fraction:.0%} of the way", hits) for fraction, hits in zip(_FRACTIONS, played, strict=True)]
+    return [
+        _make_grid(group, f"{fraction:.0%} of the way", hits) for fraction, hits in zip(_FRACTIONS, played, strict=True)
+    ]
 
 
-def continuations(signatures: Signatures, windows: Windows) -> list[Facts]:
+def play_continuations(signatures: Signatures, windows: Windows) -> list[Grid]:
     """Each window, and how a forecaster goes on after its first bar: the likeliest way, and one that is drawn."""
     count, steps = windows.velocities.shape[:2]
     primer = windows.velocities[:, :STEPS_PER_BAR]
@@ -104,7 +111,7 @@ def continuations(signatures: Signatures, windows: Windows) -> list[Facts]:
     )["hits"].numpy()[:, : steps - STEPS_PER_BAR]
     beats = np.concatenate([np.tile(primer > 0, (2, 1, 1)), played], axis=1)
     return [
-        _grid(f"Continuation {number + 1}", title, hits, song=windows.songs[number], primer_steps=primer_steps)
+        _make_grid(f"Continuation {number + 1}", title, hits, song=windows.songs[number], primer_steps=primer_steps)
         for number in range(count)
         for title, hits, primer_steps in (
             ("original", windows.velocities[number], 0),
@@ -114,7 +121,7 @@ def continuations(signatures: Signatures, windows: Windows) -> list[Facts]:
     ]
 
 
-def latent_map(signatures: Signatures, windows: Windows) -> Facts | None:
+def draw_latent_map(signatures: Signatures, windows: Windows) -> LatentMap | None:
     """z of some hundred test windows in two dimensions; None of a forecaster, or of fewer windows than a map needs."""
     few = windows.spread(_POINTS)
     if "encode" not in signatures or len(few.songs) < 4:
@@ -125,43 +132,25 @@ def latent_map(signatures: Signatures, windows: Windows) -> Facts | None:
     perplexity = min(30, (len(z) - 1) / 3)
     places = TSNE(2, perplexity=perplexity, init="random", random_state=0).fit_transform(z)
     points = [
-        {"x": float(x), "y": float(y), "song": song, "combinations": combinations_of(window).tolist()}
+        Point(float(x), float(y), song, combinations_of(window).tolist())
         for (x, y), song, window in zip(places, few.songs, few.velocities, strict=True)
     ]
-    return {"method": f"t-SNE of z (mu), perplexity {perplexity:.0f}", "points": points}
+    return LatentMap(f"t-SNE of z (mu), perplexity {perplexity:.0f}", points)
 
 
 def _batches(windows: np.ndarray) -> Iterable[np.ndarray]:
     return (windows[first : first + 64] for first in range(0, len(windows), 64))
 
 
-def _grid(group: str, title: str, hits: np.ndarray, *, song: str | None = None, primer_steps: int = 0) -> Facts:
-    combinations = combinations_of(hits).tolist()
-    return {
-        "group": group,
-        "title": title,
-        "song": song and song[:8],
-        "primer_steps": primer_steps,
-        "combinations": combinations,
-    }
+def _make_grid(group: str, title: str, hits: np.ndarray, *, song: str | None = None, primer_steps: int = 0) -> Grid:
+    return Grid(group, title, combinations_of(hits).tolist(), song and song[:8], primer_steps)
 
 
 def _int64(velocities: np.ndarray) -> tf.Tensor:
     return tf.constant(velocities, tf.int64)
 
 
-def to_json(value: Any) -> Any:
-    """Facts as JSON has them: no NaN, no infinity, no NumPy."""
-    if isinstance(value, Mapping):
-        return {str(name): to_json(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def hits_of_each_drum(frequencies: Mapping[int, int]) -> dict[str, int]:
+def count_hits(frequencies: Mapping[int, int]) -> dict[str, int]:
     """How often each drum is hit, from how often each combination is played."""
     combinations, counts = (np.array(values, np.int64) for values in (list(frequencies), list(frequencies.values())))
     return dict(zip(DRUMS, (counts @ hits_of(combinations)).tolist(), strict=True))

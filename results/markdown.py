@@ -1,4 +1,4 @@
-"""docs/RESULTS.md: what the runs of one profile on one corpus reached, written by `./run drumline results`."""
+"""docs/RESULTS.md: what the runs of one profile on one corpus reached, as `./run drumline results` writes it."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import jinja2
 from drumline.drums.kit import DRUMS
-from drumline.models.tfma_metrics import ALL_AND_EACH_DRUM
-from drumline.results.aggregates import Seeds, by_model
-from drumline.results.claims import AUTOENCODERS, check_claims
-from drumline.results.paper import paper_of
-from drumline.results.store import BASELINES, Result
+from drumline.results.aggregates import Seeds, group_by_model
+from drumline.results.baselines import BASELINES, EXPLANATION
+from drumline.results.claims import check_claims
+from drumline.results.paper import find_in_paper
+from drumline.results.run import ModelResult
 
 from drumline import machine
-from drumline.errors import InputError
+from drumline.naming import drum_metric
 
 TEMPLATE = "results.md.jinja"
 SPLITS = ("train", "eval", "test")
@@ -35,20 +35,9 @@ class Setting:
         return cls(machine.hardware(), machine.software(), machine.code_version(), date.today())
 
 
-def select_results(results: list[Result], profile: str = "", corpus: str = "") -> list[Result]:
-    """The results of a profile on a corpus: "" stands for those of the latest result. Raises InputError."""
-    of_profile = [result for result in results if profile in ("", result.profile)]
-    of_both = [result for result in of_profile if corpus in ("", result.corpus)]
-    if not of_both:
-        there = ", ".join(sorted({f"{result.profile} on {result.corpus}" for result in results}))
-        raise InputError(f"no evaluation of the profile '{profile}' on the corpus '{corpus}'; there are {there}")
-    latest = max(of_both, key=lambda result: result.date)
-    return [result for result in of_both if (result.profile, result.corpus) == (latest.profile, latest.corpus)]
-
-
-def render_markdown(results: list[Result], setting: Setting) -> str:
+def render_markdown(results: list[ModelResult], setting: Setting) -> str:
     """The page, in Markdown. results: of one profile on one corpus, one a model, length and seed."""
-    measured = by_model(results)
+    measured = group_by_model(results)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
@@ -64,6 +53,7 @@ def render_markdown(results: list[Result], setting: Setting) -> str:
         seeds=", ".join(map(str, sorted({result.seed for result in results}))),
         commands=_commands(results),
         corpora=format_table(["bars", "songs", *(f"windows, {split}" for split in SPLITS)], _corpus_rows(lengths)),
+        explanation=EXPLANATION,
         accuracies=format_table(
             ["model", "bars", "teacher-forced", "paper", "sampled", "paper", "seeds"], _accuracy_rows(measured)
         ),
@@ -99,7 +89,7 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> st
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def _commands(results: list[Result]) -> list[str]:
+def _commands(results: list[ModelResult]) -> list[str]:
     """What made these results: one run a length and seed."""
     every = {bars: {result.model for result in results if result.bars == bars} for bars in {r.bars for r in results}}
     commands = []
@@ -128,10 +118,11 @@ def _accuracy_rows(measured: list[Seeds]) -> list[list[object]]:
     for seeds in measured:
         if seeds.bars not in baselines_of:
             baselines_of.add(seeds.bars)
-            for name, metrics in BASELINES.items():
-                forced, sampled = _shown(seeds.one, *metrics)
-                rows.append([name, seeds.bars, forced, "", sampled, "", ""])
-        paper = paper_of(seeds.model, seeds.bars)
+            for baseline in BASELINES:
+                names = (baseline.teacher_forced, baseline.sampled)
+                forced, sampled = _shown(seeds.one, *(f"{name}_accuracy" for name in names))
+                rows.append([baseline.name, seeds.bars, forced, "", sampled, "", ""])
+        paper = find_in_paper(seeds.results[0].paper_model, seeds.bars)
         forced, sampled = (f"{value:.3f}" for value in paper) if paper else ("", "")
         own = [seeds[f"{way}_accuracy"].format() for way in ("teacher_forced", "sampled")]
         rows.append([seeds.model, seeds.bars, own[0], forced, own[1], sampled, len(seeds.results)])
@@ -143,16 +134,12 @@ def _measure_rows(measured: list[Seeds]) -> list[list[object]]:
     for seeds in measured:
         if seeds.bars not in baselines_of:
             baselines_of.add(seeds.bars)
-            of_data, silent = _shown(seeds.one, "data_self_similarity", "majority_nonsilent_accuracy")
-            repeated = _shown(
-                seeds.one,
-                "repeat_bar_nonsilent_accuracy",
-                "repeat_bar_sampled_nonsilent_accuracy",
-                "repeat_bar_onset_f1",
-            )
+            (of_data,) = _shown(seeds.one, "data_self_similarity")
             rows.append(["the data", seeds.bars, "", "", "", of_data, ""])
-            rows.append(["majority", seeds.bars, silent, silent, "", "", ""])
-            rows.append(["repeat_bar", seeds.bars, *repeated, "", ""])
+            for baseline in BASELINES:
+                names = (f"{baseline.teacher_forced}_nonsilent_accuracy", f"{baseline.sampled}_nonsilent_accuracy")
+                figures = _shown(seeds.one, *names, f"{baseline.name}_onset_f1")
+                rows.append([baseline.name, seeds.bars, *figures, "", ""])
         own = _shown(
             seeds,
             "teacher_forced_nonsilent_accuracy",
@@ -176,13 +163,13 @@ def _collapse_rows(measured: list[Seeds]) -> list[list[object]]:
             *_shown(seeds, "sampled_accuracy", "shuffled_z_accuracy"),
         ]
         for seeds in measured
-        if seeds.model in AUTOENCODERS
+        if seeds.is_autoencoder
     ]
 
 
 def _drum_rows(measured: list[Seeds]) -> list[list[object]]:
     return [
-        [seeds.model, seeds.bars, *_shown(seeds, *(f"onset_f1{drum}" for drum in ALL_AND_EACH_DRUM[1:]))]
+        [seeds.model, seeds.bars, *_shown(seeds, *(drum_metric("onset_f1", drum) for drum in DRUMS))]
         for seeds in measured
     ]
 

@@ -7,15 +7,19 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 from drumline.drums.kit import DRUMS, SILENCE, hits_of
+from drumline.results.baselines import SAMPLED, TEACHER_FORCED
+from drumline.results.evaluation import Slice
+from drumline.results.report_facts import ModelFacts, Point, ReportFacts
 
-Run = dict  # the facts of a run: see `drumline.results.report_page`
+from drumline.naming import SONG_ID, drum_metric
 
 PALETTE = ("#3d85c6", "#d98324", "#2f9e77", "#b565b0", "#d1605e", "#8c8f3a", "#5f7fa8", "#a0694b")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")  # of the first, second ... run
-ACCURACIES = {"teacher_forced_accuracy": "Teacher-forced accuracy", "sampled_accuracy": "Sampled accuracy"}
+ACCURACIES = {TEACHER_FORCED: "Teacher-forced accuracy", SAMPLED: "Sampled accuracy"}
 # Of each picture of learning curves: what the held-out songs gave, and what the training songs did.
 CURVES = {
     "Loss": ("val_loss", "loss"),
@@ -26,7 +30,7 @@ CURVES = {
 COMMONEST = 12  # combinations in the histogram
 
 
-def _template(text: str, line: str, empty: str, hit: str) -> go.layout.Template:
+def _make_template(text: str, line: str, empty: str, hit: str) -> go.layout.Template:
     lines = {"gridcolor": line, "zerolinecolor": line, "linecolor": line, "tickcolor": line}
     axis = {**lines, "automargin": True, "title": {"font": {"size": 13}}}
     return go.layout.Template(
@@ -44,41 +48,45 @@ def _template(text: str, line: str, empty: str, hit: str) -> go.layout.Template:
 
 
 TEMPLATES = {
-    "light": _template(text="#30353b", line="#dfe2e6", empty="#f0f2f4", hit="#2563a8"),
-    "dark": _template(text="#c9ced4", line="#353b41", empty="#24292e", hit="#7ab2f0"),
+    "light": _make_template(text="#30353b", line="#dfe2e6", empty="#f0f2f4", hit="#2563a8"),
+    "dark": _make_template(text="#c9ced4", line="#353b41", empty="#24292e", hit="#7ab2f0"),
 }
 
 
-def colours(runs: Iterable[Run]) -> dict[str, str]:
+def assign_colours(runs: Iterable[ReportFacts]) -> dict[str, str]:
     """A colour for each model, the same in all pictures."""
-    models = dict.fromkeys(model["model"] for run in runs for model in run["models"])
+    models = dict.fromkeys(model.model for run in runs for model in run.models)
     return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)}
 
 
-def learning_curves(runs: Sequence[Run], names: Sequence[str]) -> dict[str, go.Figure]:
+def draw_learning_curves(runs: Sequence[ReportFacts], names: Sequence[str]) -> dict[str, go.Figure]:
     """By title, for each of CURVES that some model has. names: of the runs, each before its models' names."""
     figures = {}
     for title, (held_out, trained) in CURVES.items():
         traces = [
             trace
             for i, (run, name) in enumerate(zip(runs, names, strict=True))
-            for model in run["models"]
-            for trace in _curves(model, name, held_out, trained, colours(runs)[model["model"]], DASHES[i % len(DASHES)])
+            for model in run.models
+            for trace in _draw_curves(
+                model, name, held_out, trained, assign_colours(runs)[model.model], DASHES[i % len(DASHES)]
+            )
         ]
         if traces:
-            figures[title] = _figure(traces, xaxis_title="step")
+            figures[title] = _make_figure(traces, xaxis_title="step")
     return figures
 
 
-def _curves(model: dict, name: str, held_out: str, trained: str | None, colour: str, dash: str) -> list[go.Scatter]:
+def _draw_curves(
+    model: ModelFacts, name: str, held_out: str, trained: str | None, colour: str, dash: str
+) -> list[go.Scatter]:
     """What was held out as a line, what was trained on as a thin one that the legend does not name."""
     styles = ((held_out, True, {"width": 2}, 1.0), (trained, False, {"width": 1}, 0.5))
     return [
         go.Scatter(
-            x=[epoch["step"] for epoch in model["epochs"]],
-            y=[epoch.get(key) for epoch in model["epochs"]],
-            name=_text(name + model["model"]) + ("" if main else ", training"),
-            legendgroup=_text(name + model["model"]),
+            x=[epoch["step"] for epoch in model.epochs],
+            y=[epoch.get(key) for epoch in model.epochs],
+            name=_escape(name + model.model) + ("" if main else ", training"),
+            legendgroup=_escape(name + model.model),
             showlegend=main,
             mode="lines+markers" if main else "lines",
             marker={"size": 4},
@@ -87,37 +95,37 @@ def _curves(model: dict, name: str, held_out: str, trained: str | None, colour: 
             connectgaps=True,
         )
         for key, main, width, opacity in styles
-        if any(epoch.get(key) is not None for epoch in model["epochs"])
+        if key and any(epoch.get(key) is not None for epoch in model.epochs)
     ]
 
 
-def onsets_by_drum(run: Run, colour_of: dict[str, str]) -> go.Figure:
-    keys = [f"onset_f1_{drum.replace(' ', '_').replace('-', '_')}" for drum in DRUMS]
+def draw_onsets(run: ReportFacts, colour_of: dict[str, str]) -> go.Figure:
+    keys = [drum_metric("onset_f1", drum) for drum in DRUMS]
     bars = [
         go.Bar(
             x=DRUMS,
-            y=[model["metrics"].get(key) for key in keys],
-            name=_text(model["model"]),
-            legendgroup=_text(model["model"]),
-            marker_color=colour_of[model["model"]],
+            y=[model.metrics.get(key) for key in keys],
+            name=_escape(model.model),
+            legendgroup=_escape(model.model),
+            marker_color=colour_of[model.model],
             hovertemplate="%{x}: %{y:.3f}",
         )
-        for model in run["models"]
+        for model in run.models
     ]
-    return _figure(bars, yaxis_range=[0, 1], bargap=0.25)
+    return _make_figure(bars, yaxis_range=[0, 1], bargap=0.25)
 
 
-def slices(run: Run, colour_of: dict[str, str]) -> dict[str, go.Figure]:
+def draw_slices(run: ReportFacts, colour_of: dict[str, str]) -> dict[str, go.Figure]:
     """By title: each accuracy by each property of a window. The songs have a table of their own."""
-    properties = dict.fromkeys(s["by"] for model in run["models"] for s in model["slices"] if s["by"] != "song_id")
+    properties = dict.fromkeys(s.feature for model in run.models for s in model.slices if s.feature != SONG_ID)
     return {
-        f"{title} by {_words(by)}": _figure(
-            [_dots(model, by, metric, colour_of[model["model"]]) for model in run["models"]],
+        f"{title} by {_to_words(by)}": _make_figure(
+            [_draw_dots(model, by, metric, colour_of[model.model]) for model in run.models],
             xaxis={
-                "title": f"{_words(by)} (windows)",
+                "title": f"{_to_words(by)} (windows)",
                 "type": "category",
                 "categoryorder": "array",
-                "categoryarray": _categories(run, by),
+                "categoryarray": _list_categories(run, by),
             },
             yaxis_range=[0, 1],
         )
@@ -126,13 +134,13 @@ def slices(run: Run, colour_of: dict[str, str]) -> dict[str, go.Figure]:
     }
 
 
-def _dots(model: dict, by: str, metric: str, colour: str) -> go.Scatter:
-    of_property = sorted((s for s in model["slices"] if s["by"] == by), key=_first_number)
+def _draw_dots(model: ModelFacts, by: str, metric: str, colour: str) -> go.Scatter:
+    of_property = sorted((s for s in model.slices if s.feature == by), key=_find_first_number)
     return go.Scatter(
-        x=[_category(s) for s in of_property],
-        y=[s["metrics"].get(metric) for s in of_property],
-        name=_text(model["model"]),
-        legendgroup=_text(model["model"]),
+        x=[_name_category(s) for s in of_property],
+        y=[s.metrics.get(metric) for s in of_property],
+        name=_escape(model.model),
+        legendgroup=_escape(model.model),
         mode="lines+markers",
         line={"color": colour, "width": 1},
         marker={"size": 9},
@@ -140,21 +148,21 @@ def _dots(model: dict, by: str, metric: str, colour: str) -> go.Scatter:
     )
 
 
-def _categories(run: Run, by: str) -> list[str]:
-    of_property = [s for model in run["models"] for s in model["slices"] if s["by"] == by]
-    return list(dict.fromkeys(_category(s) for s in sorted(of_property, key=_first_number)))
+def _list_categories(run: ReportFacts, by: str) -> list[str]:
+    of_property = [s for model in run.models for s in model.slices if s.feature == by]
+    return list(dict.fromkeys(_name_category(s) for s in sorted(of_property, key=_find_first_number)))
 
 
-def _category(part: dict) -> str:
-    return f"{_text(part['is'])}<br>({part['windows']:,})"
+def _name_category(part: Slice) -> str:
+    return f"{_escape(part.value)}<br>({part.windows:,})"
 
 
-def _first_number(part: dict) -> int:
-    found = re.match(r"\d+", str(part["is"]))
+def _find_first_number(part: Slice) -> int:
+    found = re.match(r"\d+", part.value)
     return int(found[0]) if found else 0
 
 
-def drum_histogram(run: Run) -> go.Figure:
+def draw_drum_histogram(run: ReportFacts) -> go.Figure:
     """Each drum's share of all hits, in the songs as they were read and in the windows that are trained on."""
     bars = [
         go.Bar(
@@ -164,37 +172,37 @@ def drum_histogram(run: Run) -> go.Figure:
             customdata=list(hits.values()),
             hovertemplate="%{x}: %{y:.1%}, %{customdata:,} hits<extra></extra>",
         )
-        for name, hits in run["data"]["drums"].items()
+        for name, hits in run.data.drums.items()
     ]
-    return _figure(bars, yaxis={"tickformat": ".0%"})
+    return _make_figure(bars, yaxis={"tickformat": ".0%"})
 
 
-def combination_histogram(run: Run) -> go.Figure:
+def draw_combination_histogram(run: ReportFacts) -> go.Figure:
     """The commonest combinations, the first above."""
-    ids, steps = zip(*run["data"]["combinations"][:COMMONEST], strict=True)
+    ids, steps = zip(*run.data.combinations[:COMMONEST], strict=True)
     bars = go.Bar(
         x=steps,
-        y=[spoken(id) for id in ids],
+        y=[describe_combination(id) for id in ids],
         orientation="h",
-        text=[spoken(id) for id in ids],
+        text=[describe_combination(id) for id in ids],
         insidetextanchor="start",
         textangle=0,
         cliponaxis=False,
         hovertemplate="%{y}: %{x:,} steps<extra></extra>",
     )
     bare = {"showticklabels": False, "ticks": "", "autorange": "reversed"}
-    return _figure(
+    return _make_figure(
         [bars], xaxis={"title": "steps", "nticks": 5}, yaxis=bare, margin={"l": 8, "r": 12, "t": 12, "b": 44}
     )
 
 
-def latent(points: Sequence[dict]) -> go.Figure:
+def draw_latent_space(points: Sequence[Point]) -> go.Figure:
     """A point for each window, in its song's colour and shape, with its place in `points`; the first is chosen."""
-    number_of = {song: i for i, song in enumerate(dict.fromkeys(point["song"] for point in points))}
-    songs = [number_of[point["song"]] for point in points]
+    number_of = {song: i for i, song in enumerate(dict.fromkeys(point.song for point in points))}
+    songs = [number_of[point.song] for point in points]
     scatter = go.Scatter(
-        x=[point["x"] for point in points],
-        y=[point["y"] for point in points],
+        x=[point.x for point in points],
+        y=[point.y for point in points],
         mode="markers",
         marker={
             "color": [PALETTE[song % len(PALETTE)] for song in songs],
@@ -204,16 +212,16 @@ def latent(points: Sequence[dict]) -> go.Figure:
         selectedpoints=[0],
         selected={"marker": {"size": 18}},
         unselected={"marker": {"opacity": 0.6}},
-        text=[_text(point["song"] or "") for point in points],
+        text=[_escape(point.song) for point in points],
         hovertemplate="%{text}<extra></extra>",
     )
     bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
-    return _figure([scatter], height=420, xaxis=bare, yaxis=bare, margin={"l": 10, "r": 10, "t": 10, "b": 10})
+    return _make_figure([scatter], height=420, xaxis=bare, yaxis=bare, margin={"l": 10, "r": 10, "t": 10, "b": 10})
 
 
-def spoken(combination: int) -> str:
+def describe_combination(combination: int) -> str:
     """A combination in words, such as `kick + crash`."""
-    hit = hits_of(combination)
+    hit = hits_of(np.asarray(combination))
     return (
         "silence"
         if combination == SILENCE
@@ -221,7 +229,7 @@ def spoken(combination: int) -> str:
     )
 
 
-def _figure(traces: list, **layout) -> go.Figure:
+def _make_figure(traces: list, **layout) -> go.Figure:
     settled = {
         "height": 340,
         "margin": {"l": 56, "r": 12, "t": 12, "b": 44},
@@ -231,9 +239,9 @@ def _figure(traces: list, **layout) -> go.Figure:
     return go.Figure(traces, go.Layout(**settled | layout))
 
 
-def _words(name: str) -> str:
-    return _text(name.replace("_", " "))
+def _to_words(name: str) -> str:
+    return _escape(name.replace("_", " "))
 
 
-def _text(value: object) -> str:
+def _escape(value: object) -> str:
     return html.escape(str(value), quote=False)

@@ -1,18 +1,13 @@
-"""The pages of runs that are over, made anew from the facts that their Report nodes left."""
+"""Writing the report of finished runs, from the facts that their Report nodes left."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from drumline.drums import audio
-from drumline.results.examples import Facts
-from drumline.results.report_page import render_report
-from drumline.results.store import FINISHED, artifacts_of, store_of
+from drumline.results.report_facts import ReportFacts
+from drumline.results.store import read_runs
 
 from drumline.errors import InputError
 from drumline.folders import ensure_writable
-
-REPORT, PAGE, FACTS = "report", "index.html", "report.json"  # output of the node Report, and its files
 
 
 def write_report(runs: Path, numbers: Sequence[int], out: Path | None = None) -> Path:
@@ -29,8 +24,12 @@ def write_report(runs: Path, numbers: Sequence[int], out: Path | None = None) ->
             raise InputError(f"run {number} has no report; there are those of {', '.join(map(str, sorted(there)))}")
     out = out or runs / "reports" / f"run-{'-'.join(map(str, numbers))}.html"
     ensure_writable(out.parent)
+    # Slow to import, so after what may fail.
+    from drumline.drums import audio
+    from drumline.results.report_page import render_report
+
     html = render_report(
-        [_facts(there[number]) for number in numbers], audio.why_unavailable() or audio.render_one_shots()
+        [ReportFacts.load(there[number]) for number in numbers], audio.why_unavailable() or audio.render_one_shots()
     )
     out.write_text(html)
     return out
@@ -38,18 +37,4 @@ def write_report(runs: Path, numbers: Sequence[int], out: Path | None = None) ->
 
 def reported_runs(metadata: Path) -> dict[int, Path]:
     """The folder of the report of each run that has one, by the run's number."""
-    store = store_of(metadata)
-    found = {}
-    for run in store.get_contexts_by_type("pipeline_run"):
-        for execution in store.get_executions_by_context(run.id):
-            if execution.last_known_state in FINISHED:
-                for report in artifacts_of(store, execution, "report"):
-                    found[run.id] = Path(report.uri)
-    return {number: folder for number, folder in found.items() if (folder / FACTS).exists()}
-
-
-def _facts(folder: Path) -> Facts:
-    try:
-        return json.loads((folder / FACTS).read_text())
-    except ValueError as error:
-        raise InputError(f"{folder / FACTS}: not the facts of a report ({error}); train again with --force") from error
+    return {run.number: run.report for run in read_runs(metadata) if run.report}

@@ -1,25 +1,29 @@
-"""The page of a report: the facts of a run, or of several side by side, as one HTML file that needs nothing else."""
+"""The page of a report: one run, or several side by side, as one HTML file that needs nothing else."""
 
 import base64
 import hashlib
 import string
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
 from drumline.results import pictures
-from drumline.results.pictures import Run
+from drumline.results.baselines import EXPLANATION
+from drumline.results.report_facts import WORST_SONGS, Grid, LatentMap, ModelFacts, ReportFacts
 from plotly.offline import get_plotlyjs
+
+from drumline.naming import SONG_ID
 
 FOLDER = Path(__file__).parent
 COLOURS = FOLDER / "colours.css"  # of every page, in light and dark
 QPM = 120  # of what the page plays
-WORST_SONGS = 10
 WAYS = ("teacher_forced", "sampled")
 # Column by metric: what the accuracies leave open.
 BEYOND = {
@@ -32,37 +36,38 @@ BEYOND = {
 }
 
 
-def render_report(runs: Sequence[Run], sounds: dict[str, bytes] | str) -> str:
+def render_report(runs: Sequence[ReportFacts], sounds: dict[str, bytes] | str) -> str:
     """HTML that opens from disk without a network; of two or more runs, each in its own column.
 
-    runs: the facts of each, JSON values (tests/report/example.py makes some). The page holds them as they are, as a
-    list in the element `facts`.
-    sounds: MP3 of one hit by drum, as `drums.audio.one_shots` gives; or the sentence that says why there are none.
+    runs: The facts of each. The page holds them as JSON, a list in the element `facts`.
+    sounds: MP3 of one hit by drum, as `drums.audio.render_one_shots` gives; or why there are none, in a sentence.
 
     Raises ValueError for NaN and infinities, which JSON does not have.
     """
+    silent_because = sounds if isinstance(sounds, str) else ""
     letters = string.ascii_uppercase[: len(runs)]
     names = [f"{letter}:\N{NO-BREAK SPACE}" for letter in letters] if len(runs) > 1 else [""]
     scripts = get_plotlyjs(), (FOLDER / "page.js").read_text()
-    template = _environment().get_template("page.html.jinja")
+    template = _make_environment().get_template("page.html.jinja")
     return template.render(
-        runs=[_view(run, name, pictures.colours(runs)) for run, name in zip(runs, names, strict=True)],
-        facts=list(runs),
-        curves=pictures.learning_curves(runs, names),
-        accuracies=[row for run, name in zip(runs, names, strict=True) for row in _accuracies(run, name)],
-        beyond=[row for run, name in zip(runs, names, strict=True) for row in _beyond(run, name)],
+        runs=[_prepare_view(run, name, pictures.assign_colours(runs)) for run, name in zip(runs, names, strict=True)],
+        facts=[asdict(run) for run in runs],
+        curves=pictures.draw_learning_curves(runs, names),
+        accuracies=[row for run, name in zip(runs, names, strict=True) for row in _list_accuracies(run, name)],
+        explanation=EXPLANATION,
+        beyond=[row for run, name in zip(runs, names, strict=True) for row in _list_beyond(run, name)],
         beyond_columns=["model", *BEYOND.values()],
         settings={
             "drums": DRUMS,
             "stepsPerBar": STEPS_PER_BAR,
             "secondsPerStep": 60 / QPM / (STEPS_PER_BAR / 4),
             "templates": {theme: template.to_plotly_json() for theme, template in pictures.TEMPLATES.items()},
-            "sounds": {drum: base64.b64encode(mp3).decode() for drum, mp3 in sounds.items()}
-            if _is_audible(sounds)
-            else {},
+            "sounds": {}
+            if isinstance(sounds, str)
+            else {drum: base64.b64encode(mp3).decode() for drum, mp3 in sounds.items()},
         },
-        heard=_is_audible(sounds),
-        silent_because="" if _is_audible(sounds) else sounds,
+        heard=not silent_because,
+        silent_because=silent_because,
         qpm=QPM,
         style=COLOURS.read_text() + (FOLDER / "page.css").read_text(),
         scripts=scripts,
@@ -70,16 +75,12 @@ def render_report(runs: Sequence[Run], sounds: dict[str, bytes] | str) -> str:
     ).lstrip()
 
 
-def _is_audible(sounds: dict[str, bytes] | str) -> bool:
-    return not isinstance(sounds, str)
-
-
 def _hash(script: str) -> str:
     """How a content security policy names a script that may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def _environment() -> jinja2.Environment:
+def _make_environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -88,7 +89,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
-    environment.filters |= {"shown": format_value, "day": _day, "words": words}
+    environment.filters |= {"shown": format_value, "day": _format_day, "words": to_words}
     return environment
 
 
@@ -101,62 +102,68 @@ def format_value(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
 
 
-def words(name: str) -> str:
+def to_words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _day(date: str) -> str:
+def _format_day(date: str) -> str:
     return f"{datetime.fromisoformat(date):%-d %B %Y, %H:%M}"
 
 
-def _view(run: Run, name: str, colour_of: dict[str, str]) -> dict:
+def _prepare_view(run: ReportFacts, name: str, colour_of: dict[str, str]) -> dict[str, Any]:
     """The run and what is shown of it."""
-    return run | {
+    return vars(run) | {
         "name": name,
-        "onsets": pictures.onsets_by_drum(run, colour_of),
-        "slices": pictures.slices(run, colour_of),
-        "drum_histogram": pictures.drum_histogram(run),
-        "combination_histogram": pictures.combination_histogram(run),
+        "onsets": pictures.draw_onsets(run, colour_of),
+        "slices": pictures.draw_slices(run, colour_of),
+        "drum_histogram": pictures.draw_drum_histogram(run),
+        "combination_histogram": pictures.draw_combination_histogram(run),
         "models": [
-            model | {"at": at, "groups": _groups(model), "map": _map(model["latent"]), "worst": _worst_songs(model)}
-            for at, model in enumerate(run["models"])
+            vars(model)
+            | {
+                "at": at,
+                "groups": _group_examples(model),
+                "map": _draw_map(model.latent),
+                "worst": _list_worst_songs(model),
+            }
+            for at, model in enumerate(run.models)
         ],
-        "all_metrics": _all_metrics(run),
-        "counters": [[words(name), count] for name, count in run["data"]["counts"].items()],
-        "blessings": [_blessing(model) for model in run["models"]],
-        "lineage_rows": [[entry[key] for key in ("what", "is", "detail")] for entry in run["lineage"]],
+        "all_metrics": _list_all_metrics(run),
+        "counters": [[to_words(name), count] for name, count in run.data.counts.items()],
+        "blessings": [_list_blessing(model) for model in run.models],
+        "lineage_rows": [[row.what, row.name, row.detail] for row in run.lineage],
     }
 
 
-def _accuracies(run: Run, name: str) -> list[list]:
+def _list_accuracies(run: ReportFacts, name: str) -> list[list]:
     """Rows: model; accuracy, interval, paper, non-silent of each way; onset F1; baselines exceeded; gate."""
-    baselines = [[name + key, *_figures(metrics, {}, None), "", ""] for key, metrics in run["baselines"].items()]
+    baselines = [[name + key, *_list_figures(metrics, {}, None), "", ""] for key, metrics in run.baselines.items()]
     return baselines + [
         [
-            name + model["model"],
-            *_figures(model["metrics"], model["intervals"], model["paper"]),
-            " and ".join(_beaten(model, run["baselines"])) or "neither",
-            _gate(model),
+            name + model.model,
+            *_list_figures(model.metrics, model.intervals, model.paper),
+            " and ".join(model.beats) or "neither",
+            _describe_verdict(model),
         ]
-        for model in run["models"]
+        for model in run.models
     ]
 
 
-def _gate(model: dict) -> str:
-    return "blessed" if model["blessed"] else "not blessed"
+def _describe_verdict(model: ModelFacts) -> str:
+    return "blessed" if model.blessed else "not blessed"
 
 
-def _blessing(model: dict) -> list:
+def _list_blessing(model: ModelFacts) -> list:
     """Row: model, gate, what it was compared with, where it was pushed to."""
     return [
-        model["model"],
-        _gate(model),
-        model["blessed_against"] or "no model before",
-        model["pushed"] or "not pushed",
+        model.model,
+        _describe_verdict(model),
+        model.blessed_against or "no model before",
+        model.pushed or "not pushed",
     ]
 
 
-def _figures(metrics: dict, intervals: dict, paper: dict | None) -> list:
+def _list_figures(metrics: dict, intervals: dict, paper: dict | None) -> list:
     figures = []
     for way in WAYS:
         accuracy = f"{way}_accuracy"
@@ -166,35 +173,28 @@ def _figures(metrics: dict, intervals: dict, paper: dict | None) -> list:
     return [*figures, metrics.get("onset_f1")]
 
 
-def _beaten(model: dict, baselines: dict[str, dict]) -> list[str]:
-    """The baselines that its teacher-forced accuracy exceeds."""
-    metric = "teacher_forced_accuracy"
-    own = model["metrics"].get(metric)
-    return [name for name, metrics in baselines.items() if own is not None and own > metrics[metric]]
+def _list_beyond(run: ReportFacts, name: str) -> list[list]:
+    return [[name + model.model, *(model.metrics.get(metric) for metric in BEYOND)] for model in run.models]
 
 
-def _beyond(run: Run, name: str) -> list[list]:
-    return [[name + model["model"], *(model["metrics"].get(metric) for metric in BEYOND)] for model in run["models"]]
-
-
-def _all_metrics(run: Run) -> list[list]:
+def _list_all_metrics(run: ReportFacts) -> list[list]:
     """Rows: metric, its value in each model."""
-    metrics = dict.fromkeys(metric for model in run["models"] for metric in model["metrics"])
-    return [[metric, *(model["metrics"].get(metric) for model in run["models"])] for metric in metrics]
+    metrics = dict.fromkeys(metric for model in run.models for metric in model.metrics)
+    return [[metric, *(model.metrics.get(metric) for model in run.models)] for metric in metrics]
 
 
-def _worst_songs(model: dict) -> list[list]:
+def _list_worst_songs(model: ModelFacts) -> list[list]:
     """Rows: song, windows, its accuracies; those of the least sampled accuracy."""
-    songs = [part for part in model["slices"] if part["by"] == "song_id"]
-    rows = [[song["is"], song["windows"], *(song["metrics"].get(f"{way}_accuracy") for way in WAYS)] for song in songs]
+    songs = [part for part in model.slices if part.feature == SONG_ID]
+    rows = [[song.value, song.windows, *(song.metrics.get(f"{way}_accuracy") for way in WAYS)] for song in songs]
     return sorted((row for row in rows if row[-1] is not None), key=itemgetter(-1))[:WORST_SONGS]
 
 
-def _groups(model: dict) -> list[tuple[str, list[tuple[int, dict]]]]:
+def _group_examples(model: ModelFacts) -> list[tuple[str, list[tuple[int, Grid]]]]:
     """By group, the examples with their places in the facts."""
-    grouped = groupby(enumerate(model["examples"]), key=lambda example: example[1]["group"])
+    grouped = groupby(enumerate(model.examples), key=lambda example: example[1].group)
     return [(group, list(examples)) for group, examples in grouped]
 
 
-def _map(latent: dict | None) -> go.Figure | None:
-    return pictures.latent(latent["points"]) if latent and latent["points"] else None
+def _draw_map(latent: LatentMap | None) -> go.Figure | None:
+    return pictures.draw_latent_space(latent.points) if latent and latent.points else None

@@ -1,207 +1,161 @@
-"""What the runs reached, from the ML Metadata store."""
+"""Reading what runs reached: from the ML Metadata store and the files of its artifacts, without TFX."""
 
-import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from drumline.models.kinds import find_kind
-from drumline.models.progress import read_epochs
-from drumline.models.search import read_search_result
-from drumline.results import evaluation as gate
-from ml_metadata.metadata_store import metadata_store
-from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from drumline.models.model_run import EPOCHS, read_epochs, read_record
+from drumline.results.evaluation import EVALUATION, Evaluation
+from drumline.results.report_facts import REPORT_FACTS
+from drumline.results.run import ModelResult, Run, select_latest
+from ml_metadata.errors import StatusError
+from ml_metadata.metadata_store.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from drumline.errors import InputError
 from drumline.folders import name_corpus
+from drumline.metadata import check_store
+from drumline.naming import INPUT_BASE, is_counter
 
-# The rows that need no training: their teacher-forced and sampled accuracy among an evaluation's metrics.
-BASELINES = {
-    "majority": ("majority_accuracy", "majority_accuracy"),
-    "repeat_bar": ("repeat_bar_accuracy", "repeat_bar_sampled_accuracy"),
-}
-FINISHED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+_FINISHED = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
 
-@dataclass(frozen=True)
-class Result:
-    """An evaluation of a trained model.
+def read_runs(metadata: Path) -> list[Run]:
+    """All runs that evaluated a model or wrote a report, by number.
 
-    midi: what it was trained on, as the command line would have it; below the folder of the runs as `runs/...`.
-    counts: the counters of its examples: `files`, `songs`, `windows`, `windows_in_train` and so on.
-    sizes, training: fields of the dataclasses in `models.sizes`.  tuned: whether a search chose the sizes.
-    steps, minutes: how long it was trained, all resumptions together.
-    run: the number of the pipeline's run, of those of all pipelines.
-    pushed: the version that it was pushed as; None where it was not.
-    metrics: figures over the windows of the test songs, those of `pipeline.create_pipeline.metrics`.
+    Args:
+      metadata: The SQLite file of the ML Metadata store, in the folder of the runs.
+
+    Raises:
+      InputError: There is no store, or no run in it.
     """
-
-    model: str
-    bars: int
-    profile: str
-    midi: str
-    date: datetime
-    metrics: dict[str, float]
-    blessed: bool
-    sizes: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    steps: float = math.nan
-    minutes: float = math.nan
-    tuned: bool = False
-    run: int = 0
-    pushed: str | None = None
-
-    @property
-    def corpus(self) -> str:
-        return Path(self.midi).name
-
-    @property
-    def seed(self) -> int:
-        return self.training.get("seed", 0)
-
-    @property
-    def beats(self) -> list[str]:
-        """The baselines that its teacher-forced accuracy exceeds."""
-        accuracy = self.metrics["teacher_forced_accuracy"]
-        return [name for name, (forced, _) in BASELINES.items() if accuracy > self.metrics[forced]]
+    store = _open(metadata)
+    models: dict[int, list[ModelResult]] = {}
+    for execution in _find_executions(store, "Evaluator"):
+        if result := _read_result(store, execution, metadata.parent):
+            models.setdefault(result.run, []).append(result)
+    reports: dict[int, Path] = {}
+    for execution in _find_executions(store, "Report"):
+        for report in _get_artifacts(store, execution, "report"):
+            if Path(report.uri, REPORT_FACTS).exists():
+                reports[_get_run(store, execution)] = Path(report.uri)
+    numbers = sorted(models.keys() | reports.keys())
+    return [Run(number, tuple(models.get(number, ())), reports.get(number)) for number in numbers]
 
 
-def all_results(metadata: Path) -> list[Result]:
-    """Every evaluation, the latest last. Raises InputError where there was no run."""
-    return _known(metadata, list(_results(metadata)))
-
-
-def latest_results(metadata: Path) -> list[Result]:
-    """The latest evaluation of each model and length. Raises InputError where there was no run."""
-    return _latest_by(metadata, lambda result: (result.bars, result.model))
-
-
-def latest_of_seeds(metadata: Path) -> list[Result]:
-    """The latest evaluation of each model, length, profile, corpus and seed. Raises InputError as above."""
-    return _latest_by(metadata, lambda result: (result.bars, result.model, result.profile, result.corpus, result.seed))
-
-
-def _latest_by(metadata: Path, key: Callable[[Result], tuple]) -> list[Result]:
-    """The last of the results that share a key, in the order of keys."""
-    latest = {key(result): result for result in _results(metadata)}
-    return _known(metadata, [latest[key] for key in sorted(latest)])
-
-
-def _known(metadata: Path, results: list[Result]) -> list[Result]:
+def all_results(metadata: Path) -> list[ModelResult]:
+    """Every evaluation, the latest last. Raises InputError where no run has evaluated a model."""
+    results = [result for run in read_runs(metadata) for result in run.models]
     if not results:
         raise InputError(f"{metadata}: no run has evaluated a model yet; see runs/logs for what stopped it")
     return results
 
 
-def _results(metadata: Path) -> Iterator[Result]:
-    """Every evaluation that a store knows, in the order in which they began."""
-    store = store_of(metadata)
-    executions = [
-        execution
-        for node in store.get_contexts_by_type("node")
-        if ".Evaluator." in node.name
-        for execution in store.get_executions_by_context(node.id)
-        if execution.last_known_state in FINISHED
-    ]
-    for execution in sorted(executions, key=_id):
-        if result := _result(store, execution, metadata.parent):
-            yield result
+def latest_results(metadata: Path) -> list[ModelResult]:
+    """The latest evaluation of each model and length. Raises InputError as `all_results` does."""
+    return select_latest(all_results(metadata), lambda result: (result.bars, result.model))
 
 
-def store_of(metadata: Path) -> metadata_store.MetadataStore:
-    """Raises InputError where nothing has run yet."""
+def latest_of_seeds(metadata: Path) -> list[ModelResult]:
+    """The latest evaluation of each model, length, profile, corpus and seed. Raises InputError as above."""
+    return select_latest(
+        all_results(metadata),
+        lambda result: (result.bars, result.model, result.profile, result.corpus, result.seed),
+    )
+
+
+def _open(metadata: Path) -> MetadataStore:
     if not metadata.exists():
         raise InputError(f"{metadata}: no run yet; `./run demo` or `./run drumline train` makes one")
-    return metadata_store.MetadataStore(tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata)))
+    check_store(metadata, to_write=False)
+    config = mlmd.ConnectionConfig()
+    config.sqlite.filename_uri = str(metadata)
+    config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
+    try:
+        return MetadataStore(config)
+    except (StatusError, RuntimeError) as error:
+        raise InputError(f"{metadata}: not an ML Metadata store; name another folder by --runs") from error
 
 
-def _id(execution) -> int:
+def _find_executions(store: MetadataStore, kind: str) -> list[mlmd.Execution]:
+    """The executions of all nodes of a kind, such as `Evaluator`, that finished or came from the cache, in order."""
+    found = [
+        execution
+        for node in store.get_contexts_by_type("node")
+        if kind in node.name.split(".")[1:2]
+        for execution in store.get_executions_by_context(node.id)
+        if execution.last_known_state in _FINISHED
+    ]
+    return sorted(found, key=_get_id)
+
+
+def _get_id(execution: mlmd.Execution) -> int:
     return execution.id
 
 
-def _result(store, execution, runs: Path) -> Result | None:
-    """None where the evaluation's files were deleted."""
-    (evaluation,), (blessing,) = (artifacts_of(store, execution, key) for key in ("evaluation", "blessing"))
-    if not Path(evaluation.uri).exists():
+def _get_run(store: MetadataStore, execution: mlmd.Execution) -> int:
+    (run,) = (each for each in store.get_contexts_by_execution(execution.id) if each.type == "pipeline_run")
+    return run.id
+
+
+def _read_result(store: MetadataStore, execution: mlmd.Execution, runs: Path) -> ModelResult | None:
+    """None where the files of the evaluation were deleted, or an older Drumline wrote them."""
+    (evaluation,), (blessing,) = (_get_artifacts(store, execution, key) for key in ("evaluation", "blessing"))
+    if not Path(evaluation.uri, EVALUATION).exists():
         return None
     # Not by the key of the input: where the model is its own baseline, one of the two keys is lost.
-    trainer = _producer(store, blessing.custom_properties["current_model_id"].int_value)
-    custom_config = json.loads(trainer.custom_properties["custom_config"].string_value)
-    (run,) = (each for each in store.get_contexts_by_execution(execution.id) if each.type == "pipeline_run")
-    examples, *_ = artifacts_of(store, execution, "examples")
-    example_gen = _producer(store, examples.id)
-    return Result(
-        model=custom_config["model"],
-        bars=custom_config["bars"],
-        profile=custom_config["profile"],
-        midi=name_corpus(example_gen.custom_properties["input_base"].string_value, runs),
+    trainer = _get_producer(store, blessing.custom_properties["current_model_id"].int_value)
+    (model_run,) = _get_artifacts(store, trainer, "model_run")
+    record = read_record(Path(model_run.uri))
+    examples, *_ = _get_artifacts(store, execution, "examples")
+    return ModelResult(
+        model=record.model,
+        bars=record.bars,
+        profile=record.profile,
+        midi=name_corpus(examples.custom_properties[INPUT_BASE].string_value, runs),
         date=datetime.fromtimestamp(execution.create_time_since_epoch / 1000),
-        metrics=gate.figures(evaluation.uri),
+        evaluation=Evaluation.load(evaluation.uri),
         blessed=bool(blessing.custom_properties["blessed"].int_value),
-        **_sizes(store, trainer, custom_config),
-        training=custom_config["training"],
-        counts={name: value.int_value for name, value in examples.custom_properties.items() if _is_int(value)},
-        run=run.id,
-        pushed=_pushed(store, blessing),
-        **_trained(store, trainer),
+        sizes=record.sizes,
+        training=record.training,
+        counts={name: value.int_value for name, value in examples.custom_properties.items() if is_counter(name)},
+        tuned=bool(_get_artifacts(store, trainer, "hyperparameters")),
+        run=_get_run(store, execution),
+        pushed=_read_pushed_version(store, blessing),
+        paper_model=record.paper_model,
+        **_read_duration(Path(model_run.uri, EPOCHS)),
     )
 
 
-def _sizes(store, trainer, custom_config: dict[str, Any]) -> dict[str, Any]:
-    """`sizes`: those of the profile, with what a search chose in their place; `tuned`: whether one did."""
-    sizes, found = (
-        find_kind(custom_config["kind"]).Sizes(**custom_config["sizes"]),
-        artifacts_of(store, trainer, "hyperparameters"),
-    )
-    for hyperparameters in found:
-        sizes = read_search_result(sizes, hyperparameters.uri)
-    return {"sizes": asdict(sizes), "tuned": bool(found)}
-
-
-def _pushed(store, blessing) -> str | None:
+def _read_pushed_version(store: MetadataStore, blessing: mlmd.Artifact) -> str | None:
     """The version as which a Pusher pushed what was blessed."""
     events = store.get_events_by_artifact_ids([blessing.id])
-    pushers = [event.execution_id for event in events if event.type == metadata_store_pb2.Event.INPUT]
+    pushers = [event.execution_id for event in events if event.type == mlmd.Event.INPUT]
     versions = [
         pushed.custom_properties["pushed_version"].string_value
         for pusher in store.get_executions_by_id(pushers)
-        for pushed in artifacts_of(store, pusher, "pushed_model")
+        for pushed in _get_artifacts(store, pusher, "pushed_model")
     ]
     return next(filter(None, versions), None)
 
 
-def _trained(store, trainer) -> dict[str, float]:
-    """`steps` and `minutes` of training, from the last of its epochs."""
-    (model_run,) = artifacts_of(store, trainer, "model_run")
-    path = Path(model_run.uri) / "epochs.csv"
-    if not path.exists():
+def _read_duration(epochs: Path) -> dict[str, float]:
+    """`steps` and `minutes` of training, from the last epoch."""
+    if not epochs.exists():
         return {}
-    last = read_epochs(path)[-1]
+    last = read_epochs(epochs)[-1]
     return {"steps": last.get("step", math.nan), "minutes": last.get("minutes", math.nan)}
 
 
-def _is_int(value: metadata_store_pb2.Value) -> bool:
-    return value.HasField("int_value")
-
-
-def artifacts_of(store, execution, key: str) -> list[metadata_store_pb2.Artifact]:
+def _get_artifacts(store: MetadataStore, execution: mlmd.Execution, key: str) -> list[mlmd.Artifact]:
     """The inputs or outputs of an execution under a key."""
     events = store.get_events_by_execution_ids([execution.id])
     ids = [event.artifact_id for event in events if event.path.steps and event.path.steps[0].key == key]
     return store.get_artifacts_by_id(ids)
 
 
-def _producer(store, artifact_id: int) -> metadata_store_pb2.Execution:
+def _get_producer(store: MetadataStore, artifact_id: int) -> mlmd.Execution:
     """The execution that first put an artifact out; later ones took it from the cache."""
     events = store.get_events_by_artifact_ids([artifact_id])
-    return min(
-        store.get_executions_by_id(
-            [event.execution_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
-        ),
-        key=_id,
-    )
+    outputs = [event.execution_id for event in events if event.type == mlmd.Event.OUTPUT]
+    return min(store.get_executions_by_id(outputs), key=_get_id)

@@ -1,21 +1,20 @@
-"""Tables of results for the terminal."""
+"""Results as tables for the terminal, and as JSON."""
 
 import math
 from dataclasses import asdict
 from typing import Any
 
-from drumline.results.examples import to_json
-from drumline.results.paper import paper_of
-from drumline.results.store import BASELINES, Result
+from drumline.results.baselines import EXPLANATION, SAMPLED, TEACHER_FORCED, read_baselines
+from drumline.results.paper import find_in_paper
+from drumline.results.run import ModelResult
 from rich.table import Table
 
 
-def accuracies(results: list[Result]) -> Table:
-    """The table of accuracies, beside the paper's."""
+def tabulate_accuracies(results: list[ModelResult]) -> Table:
+    """A table of the accuracies of models and baselines, beside the paper's."""
     table = Table(
         title="Accuracy on held-out songs, beside the paper's on other data",
-        caption="majority: always the commonest combination. repeat_bar: the bar before, again. A model that beats "
-        "neither has learned nothing.",
+        caption=EXPLANATION,
         box=None,
         padding=(0, 2, 0, 0),
     )
@@ -35,34 +34,34 @@ def accuracies(results: list[Result]) -> Table:
     for bars in sorted({result.bars for result in results}):
         of_length = [result for result in results if result.bars == bars]
         latest = max(of_length, key=lambda result: result.date)
-        for name, metrics in BASELINES.items():
-            forced, sampled = (f"{latest.metrics[metric]:.3f}" for metric in metrics)
+        for name, figures in read_baselines(latest.metrics).items():
+            forced, sampled = (f"{figures[metric]:.3f}" for metric in (TEACHER_FORCED, SAMPLED))
             table.add_row(name, str(bars), forced, "", sampled, "", "", "", "", latest.corpus)
         for result in of_length:
-            table.add_row(*_accuracies_row(result))
+            table.add_row(*_list_accuracies(result))
         table.add_section()
     return table
 
 
-def _accuracies_row(result: Result) -> list[str]:
-    paper = paper_of(result.model, result.bars)
+def _list_accuracies(result: ModelResult) -> list[str]:
+    paper = find_in_paper(result.paper_model, result.bars)
     forced, sampled = (f"{value:.3f}" for value in paper) if paper else ("", "")
     return [
         result.model,
         str(result.bars),
-        f"{result.metrics['teacher_forced_accuracy']:.3f}",
+        f"{result.metrics[TEACHER_FORCED]:.3f}",
         forced,
-        f"{result.metrics['sampled_accuracy']:.3f}",
+        f"{result.metrics[SAMPLED]:.3f}",
         sampled,
-        " and ".join(result.beats) or "neither",
+        " and ".join(result.beaten) or "neither",
         "blessed" if result.blessed else "not blessed",
         result.profile,
         result.corpus,
     ]
 
 
-def runs(results: list[Result]) -> Table:
-    """A row an evaluated model of every run, the latest last."""
+def tabulate_runs(results: list[ModelResult]) -> Table:
+    """A table with one row for each evaluated model of every run, the latest last."""
     table = Table(title="All runs", box=None, padding=(0, 2, 0, 0))
     numbers = ("run", "bars", "seed", "teacher-forced", "sampled")
     for column in ("run", "date", "model", "bars", "profile", "corpus", "seed", *numbers[3:], "gate", "pushed as"):
@@ -76,13 +75,33 @@ def runs(results: list[Result]) -> Table:
             result.profile,
             result.corpus,
             str(result.seed),
-            *(f"{result.metrics.get(f'{way}_accuracy', math.nan):.3f}" for way in ("teacher_forced", "sampled")),
+            *(f"{result.metrics.get(metric, math.nan):.3f}" for metric in (TEACHER_FORCED, SAMPLED)),
             "blessed" if result.blessed else "not blessed",
             result.pushed or "",
         )
     return table
 
 
-def as_json(results: list[Result]) -> list[dict[str, Any]]:
-    """The results as JSON values, all that is known of each."""
-    return [to_json(asdict(result) | {"date": result.date.isoformat(), "corpus": result.corpus}) for result in results]
+def to_json(results: list[ModelResult]) -> list[dict[str, Any]]:
+    """The results as JSON values: all that is known of each, but the slices of its evaluation."""
+    return [_to_json(result) for result in results]
+
+
+def _to_json(result: ModelResult) -> dict[str, Any]:
+    known = asdict(result)
+    del known["evaluation"]
+    return known | {
+        "date": result.date.isoformat(),
+        "corpus": result.corpus,
+        "steps": _finite(result.steps),
+        "minutes": _finite(result.minutes),
+        "metrics": result.metrics,
+        "intervals": result.evaluation.intervals,
+        "beats": result.beaten,
+        "failures": [str(failure) for failure in result.evaluation.failures],
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None

@@ -14,6 +14,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from drumline.errors import InputError
+from drumline.naming import parse_model_folder
 
 Load = Callable[[str, Path], Servable]
 
@@ -128,7 +129,8 @@ class ModelManager:
     def _configs(self) -> list[ModelConfig]:
         if self._config is not None:
             return list(self._config.model_config_list.config)
-        return [ModelConfig(name=path.name, base_path=str(path)) for path in sorted(self._folder.glob("*-*bar"))]
+        folders = sorted(path for path in self._folder.glob("*") if parse_model_folder(path.name))
+        return [ModelConfig(name=path.name, base_path=str(path)) for path in folders]
 
     def _refresh(self) -> None:
         configs = {model.name: model for model in self._configs()}

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from drumline.drums.kit import DRUMS
 
+from drumline.naming import SONG_ID
+
 
 def serialize_examples(song_id: str, windows: np.ndarray) -> Iterator[bytes]:
     """The tf.Example of each window, with `song_id` and `velocities`. windows: uint8 [windows, steps, 9], 0..127."""
@@ -22,7 +24,7 @@ def _frame(song_id: str, steps: int) -> tuple[bytes, bytes]:
     empty = tf.train.Example(
         features=tf.train.Features(
             feature={
-                "song_id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[song_id.encode()])),
+                SONG_ID: tf.train.Feature(bytes_list=tf.train.BytesList(value=[song_id.encode()])),
                 "velocities": tf.train.Feature(int64_list=tf.train.Int64List(value=[1] * (steps * len(DRUMS)))),
             }
         )

@@ -18,6 +18,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from drumline.errors import InputError
 from drumline.metadata import check_store
+from drumline.naming import SONG_ID
 
 _TEMPERATURE = 1.0
 _SEED = 0
@@ -73,14 +74,14 @@ def _windows(split: Path, bars: int) -> Iterator[tuple[bytes, np.ndarray]]:
     """The song and velocities of each window, uint8 [steps, 9]."""
     steps = bars * STEPS_PER_BAR
     spec = {
-        "song_id": tf.io.FixedLenFeature([], tf.string),
+        SONG_ID: tf.io.FixedLenFeature([], tf.string),
         "velocities": tf.io.FixedLenFeature([steps, len(DRUMS)], tf.int64),
     }
     files = sorted(map(str, split.glob("*.gz")))
     for window in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(256):
         parsed = tf.io.parse_example(window, spec)
         velocities = tf.cast(parsed["velocities"], tf.uint8).numpy()
-        yield from zip(parsed["song_id"].numpy(), velocities, strict=True)
+        yield from zip(parsed[SONG_ID].numpy(), velocities, strict=True)
 
 
 def _newest_examples(metadata: Path, bars: int) -> metadata_store_pb2.Artifact:

@@ -13,6 +13,7 @@ from drumline.corpora.inspection import inspect
 
 from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import midi_bytes, steps
+from tests.results.store import METRICS, Runs
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -215,13 +216,22 @@ def test_inspecting_a_folder_without_midi_is_one_sentence(call, tmp_path):
     assert f"{tmp_path / 'empty'}: the folder holds no MIDI file" in sentence_of(call("inspect", tmp_path / "empty"))
 
 
-def test_inspect_starts_without_tensorflow(folder):
+def slow_imports(*arguments) -> set[str]:
+    """Which libraries that are slow to import a command imports, whether it succeeds or fails."""
     program = (
-        "import sys; from drumline.commands.main import drumline; drumline(sys.argv[1:], standalone_mode=False); "
-        "sys.exit('tensorflow' in sys.modules)"
+        "import sys; from drumline.commands.main import drumline\n"
+        "try: drumline(sys.argv[1:])\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", program, "inspect", folder], cwd=ROOT, capture_output=True)
-    assert done.returncode == 0
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    imported = set(done.stderr.decode().splitlines()[-1].split())
+    assert "drumline.commands" in imported
+    return imported & {"apache_beam", "keras", "tensorflow", "tensorflow_model_analysis", "tfx"}
+
+
+def test_inspect_starts_without_tensorflow(folder):
+    assert slow_imports("inspect", folder) == set()
 
 
 # train
@@ -296,6 +306,41 @@ def test_a_number_outside_its_range_is_refused_by_name(call, tmp_path, arguments
 
 def test_a_table_without_a_run_is_one_sentence(call):
     assert "no run yet; `./run demo` or `./run drumline train` makes one" in sentence_of(call("table"))
+
+
+def test_the_table_lists_what_was_evaluated(call, tmp_path):
+    (tmp_path / "runs").mkdir()
+    runs = Runs(tmp_path / "runs")
+    runs.write("conv", bars=16, seed=3, pushed="17")
+    runs.write("lstm")
+    *_, header, conv, lstm = call("table").stdout.splitlines()
+    assert header.split()[:6] == ["run", "date", "model", "bars", "profile", "corpus"]
+    assert conv.split()[3:] == ["conv", "16", "demo", "mine", "3", "0.700", "0.600", "blessed", "17"]
+    assert lstm.split()[3:] == ["lstm", "2", "demo", "mine", "0", "0.700", "0.600", "not", "blessed"]
+    one, _ = json.loads(call("table", "--json").stdout)
+    expected = {"model": "conv", "metrics": METRICS, "beats": ["majority"], "steps": 40, "sizes": {"units": 8}}
+    assert {name: one[name] for name in expected} == expected
+
+
+def test_the_table_starts_without_tensorflow(tmp_path):
+    (tmp_path / "runs").mkdir()
+    Runs(tmp_path / "runs").write("conv")
+    assert slow_imports("--runs", tmp_path / "runs", "table") == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["table"],
+        ["report"],
+        ["report", "--help"],
+        ["results", "--out", "results.md"],
+        ["train", "--midi", "nowhere"],
+        ["train", "--midi", ".", "--bars", "3"],
+    ],
+)
+def test_what_is_refused_is_refused_without_tensorflow(tmp_path, arguments):
+    assert slow_imports("--runs", tmp_path / "runs", *arguments) == set()
 
 
 def test_an_unknown_command_is_refused_by_name(call):

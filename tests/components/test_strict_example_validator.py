@@ -4,10 +4,8 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from drumline.components.midi_example_gen.examples import serialize_examples
 from drumline.components.strict_example_validator import StrictExecutor
-from drumline.pipeline.create_pipeline import SCHEMA
-from tensorflow_metadata.proto.v0 import schema_pb2
+from drumline.components.window_schema import read_schema
 from tfx.types import standard_component_specs
-from tfx.utils import io_utils
 
 from drumline.errors import InputError
 
@@ -20,9 +18,7 @@ def validate(windows, tmp_path):
             writer.write(example("song", window).SerializeToString())
     inputs = {
         standard_component_specs.STATISTICS_KEY: [tfdv.generate_statistics_from_tfrecord(path)],
-        standard_component_specs.SCHEMA_KEY: [
-            io_utils.parse_pbtxt_file(str(SCHEMA / "2bar.pbtxt"), schema_pb2.Schema())
-        ],
+        standard_component_specs.SCHEMA_KEY: [read_schema(2)],
     }
     return StrictExecutor()._Validate(inputs, {"schema_diff_path": [str(tmp_path)]})
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from drumline.commands.main import drumline
 from drumline.pipeline.config import Config
 from drumline.pipeline.run_pipeline import run
-from drumline.results.report_files import FACTS
+from drumline.results.report_facts import REPORT_FACTS
 from drumline.serving.client import Client
 from drumline.serving.server import ModelServer
 
@@ -41,7 +41,7 @@ def test_a_new_kind_of_model_is_in_the_table_with_a_metric_of_its_own(config):
 
 def test_a_new_kind_of_model_is_in_the_report(config):
     (report,) = (config.pipeline_root / "Report" / "report").iterdir()
-    (model,) = json.loads((report / FACTS).read_text())["models"]
+    (model,) = json.loads((report / REPORT_FACTS).read_text())["models"]
     assert model["model"] == "bigram"
     assert model["examples"]
 

@@ -6,7 +6,7 @@ import pytest
 from drumline.drums import audio
 from drumline.pipeline.config import Config
 from drumline.pipeline.run_pipeline import run
-from drumline.results.report_files import FACTS, PAGE
+from drumline.results.report_facts import PAGE, REPORT_FACTS
 from drumline.results.report_page import format_value
 
 from tests.browser import chromium, open_page  # noqa: F401
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_page_of_a_run_tells_its_figures_and_can_be_heard(folder, open_page):  # noqa: F811
-    facts = json.loads((folder / FACTS).read_text())
+    facts = json.loads((folder / REPORT_FACTS).read_text())
     page = open_page(folder / PAGE)
     page.context.set_offline(True)
     draw_all(page)

@@ -10,7 +10,7 @@ from drumline.pipeline.config import Config
 from drumline.pipeline.create_pipeline import create_pipeline
 from drumline.pipeline.run_pipeline import run
 from drumline.results.markdown import Setting, render_markdown
-from drumline.results.report_files import FACTS
+from drumline.results.report_facts import REPORT_FACTS
 from drumline.results.store import all_results
 
 from drumline.errors import InputError
@@ -56,7 +56,7 @@ def test_the_model_that_is_pushed_has_the_sizes_that_the_search_found_best(tmp_p
     assert result.tuned
     assert {name: result.sizes[name] for name in best} == best
     assert "--seed 0 --tune" in render_markdown([result], Setting.here())
-    facts = json.loads((newest(config.pipeline_root / "Report" / "report") / FACTS).read_text())
+    facts = json.loads((newest(config.pipeline_root / "Report" / "report") / REPORT_FACTS).read_text())
     (reported,) = (model for model in facts["models"] if model["model"] == "conv")
     assert reported["sizes"] == result.sizes
 

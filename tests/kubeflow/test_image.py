@@ -32,7 +32,7 @@ def pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
 
 
-# Its recipe
+# Its record
 
 
 def test_it_is_the_debian_of_run():

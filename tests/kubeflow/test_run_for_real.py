@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from drumline.kubeflow.compile import HERE, compile_pipeline, config_of
 from drumline.kubeflow.repairs import PAGE as PAGE_OF_THE_UI
-from drumline.models.trainer import RECORD
+from drumline.models.model_run import RECORD
 from drumline.play.pushed_models import pushed_model, pushed_models
-from drumline.results import evaluation as gate
-from drumline.results.report_files import FACTS, PAGE
+from drumline.results.evaluation import Evaluation
+from drumline.results.report_facts import PAGE, REPORT_FACTS
 from drumline.results.report_page import format_value
 
 from tests.end_to_end.songs import write_songs
@@ -91,7 +91,7 @@ def artifact(run: Run, task: str, name: str):
 
 
 def facts_of(backend: Backend, run: Run) -> dict:
-    return json.loads((backend.place(artifact(run, "Report", "report").uri) / FACTS).read_text())
+    return json.loads((backend.place(artifact(run, "Report", "report").uri) / REPORT_FACTS).read_text())
 
 
 def of_model(facts: dict, name: str) -> dict:
@@ -99,7 +99,7 @@ def of_model(facts: dict, name: str) -> dict:
 
 
 def lineage(facts: dict) -> dict[str, str]:
-    return {row["what"]: f"{row['is']}, {row['detail']}" for row in facts["lineage"]}
+    return {row["what"]: f"{row['name']}, {row['detail']}" for row in facts["lineage"]}
 
 
 def serving(backend: Backend) -> Path:
@@ -124,8 +124,8 @@ def test_the_pushed_models_load_and_sample(backend, first):
 
 
 def test_the_parameters_of_the_run_take_effect(backend, first):
-    recipe = json.loads((backend.place(artifact(first, "Trainer-conv", "model_run").uri) / RECORD).read_text())
-    assert (recipe["profile"], recipe["training"]["steps"], recipe["training"]["seed"]) == ("demo", 20, 0)
+    record = json.loads((backend.place(artifact(first, "Trainer-conv", "model_run").uri) / RECORD).read_text())
+    assert (record["profile"], record["training"]["steps"], record["training"]["seed"]) == ("demo", 20, 0)
     metadata = artifact(first, "MidiExampleGen", "examples").metadata
     assert (metadata["input_base"], metadata["files"]) == ("/mnt/drumline/corpora", 30)
     assert lineage(facts_of(backend, first))["examples"].partition(", fingerprint")[0].endswith("span 1")
@@ -139,7 +139,7 @@ def test_the_report_names_the_figures_of_the_run(backend, first):
     assert page == (backend.place(artifact(first, "Report", "report").uri) / PAGE).read_text()
     for name in MODELS:
         model, node = of_model(facts, name), name.replace("_", "-")
-        figures = gate.figures(str(backend.place(artifact(first, f"Evaluator-{node}", "evaluation").uri)))
+        figures = Evaluation.load(backend.place(artifact(first, f"Evaluator-{node}", "evaluation").uri)).metrics
         assert model["metrics"]["teacher_forced_accuracy"] == pytest.approx(figures["teacher_forced_accuracy"])
         assert format_value(model["metrics"]["teacher_forced_accuracy"]) in page
         assert (model["blessed"], model["failures"], model["blessed_against"]) == (True, [], None)
@@ -186,8 +186,8 @@ def test_a_gate_that_fails_stops_the_push(backend, second, refused):
     model = of_model(facts_of(backend, refused), "conv")
     assert (model["blessed"], model["pushed"]) == (False, None)
     (sentence,) = [line for line in refused.log("Evaluator-conv").splitlines() if "not blessed" in line]
-    assert "not blessed: teacher_forced_accuracy is " in sentence
-    assert "on all windows, at least 0.999 is asked" in sentence
+    assert "not blessed: its teacher-forced accuracy is " in sentence
+    assert "on all windows; at least 0.999 is required" in sentence
 
 
 def test_a_corpus_that_changed_is_read_anew(backend, refused):

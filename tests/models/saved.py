@@ -13,4 +13,4 @@ def push(name: str, serving: Path) -> PushedModel:
     """Saves a tiny model of that name as the first version of one in a serving folder."""
     folder, model = serving / f"{name}-{BARS}bar", build(name, BARS, TINY[name])
     export.save(model, folder / "1", combinations_of_velocities, 0)
-    return PushedModel(folder)
+    return PushedModel(folder, name, BARS)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from drumline.models import progress
-from drumline.models.progress import read_epochs
+from drumline.models.model_run import read_epochs
 from drumline.models.sizes import ConvSizes, Training
 from drumline.models.training import fit
 

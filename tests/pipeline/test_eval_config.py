@@ -1,4 +1,4 @@
-"""Models of known faults through TFX's own Evaluator and Pusher. Their weights are written by hand."""
+"""Models of known faults through Evaluator and Pusher. Their weights are written by hand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from drumline.components.evaluator import EvaluatorExecutor
 from drumline.drums.kit import COMBINATIONS, DRUMS, SILENCE, hits_of
 from drumline.models import export
 from drumline.models import tfma_slices as slices
@@ -16,10 +17,9 @@ from drumline.models.search import Search
 from drumline.models.sizes import ConvSizes, Training, VaeSizes
 from drumline.pipeline.eval_config import make_eval_config
 from drumline.pipeline.profile import ModelProfile, Profile
-from drumline.results import evaluation as gate
+from drumline.results.evaluation import Evaluation
 from google.protobuf import json_format
 from tfx import v1 as tfx
-from tfx.components.evaluator.executor import Executor as Evaluator
 from tfx.components.pusher.executor import Executor as Pusher
 from tfx.types import standard_artifacts
 
@@ -62,8 +62,8 @@ class Bench:
         export.save(network, Path(model.uri, "Format-Serving"), combinations_of_velocities, SILENCE)
         return model
 
-    def judged(self, network, asked: Gate = GATE, last_blessed=None) -> tuple[bool, list[str], str]:
-        """Whether it was pushed, the sentences of its failures, and the folder of its evaluation."""
+    def judged(self, network, asked: Gate = GATE, last_blessed=None) -> tuple[bool, list[str], Evaluation]:
+        """Whether it was pushed, the sentences of its failures, and its evaluation."""
         model, kind = self.saved(network), "flat_vae" if isinstance(network, AutoencoderModel) else "conv"
         profile = ModelProfile(kind, None, Training(batch_size=1, steps=1), asked, Search())
         folder = Path(model.uri, "judged")
@@ -77,8 +77,8 @@ class Bench:
             "example_splits": '["test"]',
             "module_path": slices.__name__,
         }
-        beam = Evaluator.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder))
-        Evaluator(beam).Do(inputs, {"evaluation": [evaluation], "blessing": [blessing]}, properties)
+        beam = EvaluatorExecutor.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder))
+        EvaluatorExecutor(beam).Do(inputs, {"evaluation": [evaluation], "blessing": [blessing]}, properties)
         pushed = standard_artifacts.PushedModel()
         pushed.uri = str(folder / "pushed")
         destination = tfx.proto.PushDestination(
@@ -91,8 +91,9 @@ class Bench:
         )
         blessed = bool(blessing.get_int_custom_property("blessed"))
         assert blessed == bool(list(folder.glob("serving/*")))
-        assert blessed == (gate.verdict(evaluation.uri) == ["blessed"])
-        return blessed, [str(failure) for failure in gate.failures(evaluation.uri)], evaluation.uri
+        found = Evaluation.load(evaluation.uri)
+        assert blessed == (found.describe_verdict() == ["blessed"])
+        return blessed, [str(failure) for failure in found.failures], found
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +155,12 @@ def autoencoder(*, hears_z: bool):
 def test_a_good_model_is_blessed_and_pushed_and_its_figures_have_intervals_over_songs(bench):
     blessed, sentences, evaluation = bench.judged(repeating(), last_blessed=repeating())
     assert blessed, sentences
-    figures, intervals = gate.figures(evaluation), gate.intervals(evaluation)
+    figures, intervals = evaluation.metrics, evaluation.intervals
     assert figures["gain_over_repeat_bar"] == pytest.approx(0)
     for name in ("teacher_forced_accuracy", "sampled_nonsilent_accuracy", "onset_f1", "gain_over_majority"):
         low, high = intervals[name]
         assert low < figures[name] + 1e-9 < high + 2e-9
-    found = dict(gate.slices(evaluation))
+    found = {part.key: part.metrics for part in evaluation.slices}
     assert len([key for key in found if key and key[0][0] == "song_id"]) == 18
     groups = {(("hits_per_bar", "4-7"),), (("hits_per_bar", "24+"),), (("distinct_bars", "2"),)}
     assert {key for key in found if not key or key[0][0] != "song_id"} == {(), *groups}
@@ -173,21 +174,22 @@ def test_a_model_worse_than_the_last_blessed_is_not_blessed(bench):
     lenient = Gate(accuracy=0.4, gain_over_majority=0.02)
     blessed, sentences, evaluation = bench.judged(repeating(without=KICK), lenient, last_blessed=repeating())
     assert not blessed
-    figures = gate.figures(evaluation)
+    figures = evaluation.metrics
     value, last = figures["teacher_forced_accuracy"], figures["repeat_bar_accuracy"]
     assert sentences == [
-        f"teacher_forced_accuracy is {value:.3f} on all windows, the last blessed model has {last:.3f}, "
-        f"at most 0.020 below is allowed: {last - 0.02 - value:.3f} short"
+        f"its teacher-forced accuracy is {value:.3f} on all windows; the last blessed model has {last:.3f}, "
+        f"and at most 0.020 less is allowed"
     ]
 
 
 @pytest.mark.parametrize("combination", [SILENCE, KICK])
 def test_a_constant_model_is_not_blessed(bench, combination):
     blessed, sentences, evaluation = bench.judged(constant(combination))
-    gain = gate.figures(evaluation)["gain_over_majority"]
+    gain = evaluation.metrics["gain_over_majority"]
     assert not blessed
     assert (
-        f"gain_over_majority is {gain:.3f} on all windows, at least 0.020 is asked: {0.02 - gain:.3f} short"
+        f"it is {100 * abs(gain):.3g} points {'less' if gain < 0 else 'more'} accurate than always playing the "
+        "commonest combination (majority) on all windows; at least 2 points more is required (gain_over_majority)"
         in sentences
     )
 
@@ -195,7 +197,7 @@ def test_a_constant_model_is_not_blessed(bench, combination):
 def test_random_weights_are_not_blessed(bench):
     blessed, sentences, _ = bench.judged(build("conv", BARS, CONV))
     assert not blessed
-    assert any(sentence.startswith("teacher_forced_accuracy is 0.") for sentence in sentences)
+    assert any(sentence.startswith("its teacher-forced accuracy is 0.") for sentence in sentences)
 
 
 def test_an_autoencoder_is_blessed_that_uses_z_and_a_collapsed_one_is_not(bench):
@@ -205,8 +207,9 @@ def test_an_autoencoder_is_blessed_that_uses_z_and_a_collapsed_one_is_not(bench)
     blessed, sentences, _ = bench.judged(autoencoder(hears_z=False), only_z)
     assert not blessed
     assert sorted(sentences) == [
-        "gain_from_z is 0.000 on all windows, at least 0.100 is asked: 0.100 short",
-        "kl is 0.000 on all windows, at least 5.000 is asked: 5.000 short",
+        "it is 0 points more accurate than with the latent vector of another window on all windows; "
+        "at least 10 points more is required (gain_from_z)",
+        "its KL (nats per window) is 0.000 on all windows; at least 5.000 is required",
     ]
 
 
@@ -217,7 +220,7 @@ def test_a_slice_stops_a_model_that_passes_over_all_windows(bench):
     )
     assert not blessed
     assert sentences == [
-        "teacher_forced_accuracy is 0.000 on windows of 24+ hits a bar, at least 0.150 is asked: 0.150 short"
+        "its teacher-forced accuracy is 0.000 on windows of 24+ hits a bar; at least 0.150 is required"
     ]
 
 

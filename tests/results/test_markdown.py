@@ -3,10 +3,11 @@ import math
 from datetime import date, datetime
 
 import pytest
-from drumline.results.aggregates import Aggregate, by_model
+from drumline.results.aggregates import Aggregate, group_by_model
 from drumline.results.claims import check_claims
-from drumline.results.markdown import Setting, render_markdown, select_results
-from drumline.results.store import Result
+from drumline.results.evaluation import Evaluation, Slice
+from drumline.results.markdown import Setting, render_markdown
+from drumline.results.run import ModelResult, select_results
 
 from drumline.errors import InputError
 
@@ -21,17 +22,17 @@ BASELINES = {
 SAMPLED = {"conv": 0.55, "lstm": 0.5, "flat_vae": 0.7, "hierarchical_vae": 0.8}
 
 
-def result(model, bars=16, seed=0, corpus="freedoom", profile="cpu", **metrics) -> Result:
+def result(model, bars=16, seed=0, corpus="freedoom", profile="cpu", **metrics) -> ModelResult:
     own = {"teacher_forced_accuracy": 0.85, "sampled_accuracy": SAMPLED[model], "onset_f1_kick": 0.9}
     if model.endswith("vae"):
         own |= {"kl": 40.0, "active_units": 12.0, "shuffled_z_accuracy": 0.3}
-    return Result(
+    return ModelResult(
         model=model,
         bars=bars,
         profile=profile,
         midi=f"runs/corpora/{corpus}",
         date=datetime(2026, 1, 1, 12, seed),
-        metrics=BASELINES | own | metrics,
+        evaluation=Evaluation((Slice((), BASELINES | own | metrics),)),
         blessed=True,
         sizes={"latent": 128},
         training={"seed": seed, "batch_size": 64},
@@ -41,12 +42,12 @@ def result(model, bars=16, seed=0, corpus="freedoom", profile="cpu", **metrics) 
     )
 
 
-def all_models(bars=16, **changed) -> list[Result]:
+def all_models(bars=16, **changed) -> list[ModelResult]:
     return [result(model, bars, **changed.get(model, {})) for model in SAMPLED]
 
 
 def answers(results) -> dict[str, bool | None]:
-    return {claim.text: claim.holds for claim in check_claims(by_model(results))}
+    return {claim.text: claim.holds for claim in check_claims(group_by_model(results))}
 
 
 def rows(text: str, model: str) -> list[list[str]]:

@@ -50,10 +50,10 @@ HEARD = """(() => {
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     made = {
-        "one": page_of([example.run()], example.sounds()),
-        "long": page_of([example.run(16, points=12)], example.sounds()),
-        "two": page_of([example.run(), example.run(seed=1)], example.sounds()),
-        "silent": page_of([example.run()], "no sound: fluidsynth is missing; install it"),
+        "one": page_of([example.facts()], example.sounds()),
+        "long": page_of([example.facts(16, points=12)], example.sounds()),
+        "two": page_of([example.facts(), example.facts(seed=1)], example.sounds()),
+        "silent": page_of([example.facts()], "no sound: fluidsynth is missing; install it"),
     }
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text)
@@ -283,7 +283,7 @@ def test_a_song_name_that_is_a_script_does_not_run(open_page, tmp_path):  # noqa
             grid["song"] = attack
         for point in model["latent"]["points"] if model["latent"] else ():
             point["song"] = attack
-    (tmp_path / "report.html").write_text(page_of([run], example.sounds()))
+    (tmp_path / "report.html").write_text(page_of([example.parse(run)], example.sounds()))
     opened = open_page(tmp_path / "report.html")
     draw_all(opened)
     assert opened.evaluate("window.attacked") is None

@@ -35,7 +35,7 @@ def metadata(model: str, *fields: str):
 def test_an_answer_is_that_of_the_model_itself_and_names_its_version(server, pushed):
     seeds, temperature = np.array([[3, 4], [5, 6]], np.int64), np.array([1.0, 0.5], np.float32)
     response = stub(server).Predict(asking(FLAT, "sample", temperature=temperature, seed=seeds), timeout=20)
-    alone = PushedModel(pushed / FLAT).call("sample", temperature=temperature, seed=seeds)
+    alone = PushedModel(pushed / FLAT, "flat_vae", 2).call("sample", temperature=temperature, seed=seeds)
     np.testing.assert_array_equal(arrays(response)["hits"], alone["hits"])
     spec = response.model_spec
     assert (spec.name, spec.version.value, spec.signature_name) == (FLAT, 1, "sample")
