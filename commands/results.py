@@ -9,10 +9,15 @@ from drumline.commands.group import drumline, quiet, relative, show
 
 
 @drumline.command()
+@click.option("--wide", is_flag=True, help="All columns, wider than 80 characters.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list with every metric.")
 @quiet
-def table(runs, as_json):
-    """List the models that runs have evaluated, the latest last."""
+def table(runs, wide, as_json):
+    """List the models that runs have evaluated, the latest last.
+
+    teacher-forced: accuracy of each step given the true steps before it; sampled: given the model's own steps. For an
+    autoencoder both are reconstruction of a window that it was given, for a forecaster prediction.
+    """
     from drumline.results import tables
     from drumline.results.store import all_results
 
@@ -20,7 +25,7 @@ def table(runs, as_json):
     if as_json:
         click.echo(json.dumps(tables.to_json(results), indent=2))
     else:
-        show(tables.tabulate_runs(results))
+        show(tables.tabulate_runs(results, wide=wide))
 
 
 @drumline.command()

@@ -42,7 +42,9 @@ def folder(tmp_path) -> Path:
 @pytest.fixture
 def pushed(tmp_path) -> None:
     """The folder of a pushed model, empty: whoever loads it fails."""
-    (tmp_path / "runs" / "serving" / "lstm-2bar" / "1").mkdir(parents=True)
+    version = tmp_path / "runs" / "serving" / "lstm-2bar" / "1"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").touch()
 
 
 def sentence_of(result) -> str:
@@ -251,10 +253,10 @@ def test_training_on_a_folder_without_midi_is_one_sentence(call, tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("--profile", "enormous", "there is no profile 'enormous'; there are demo"),
+        ("--profile", "enormous", "there is no profile 'enormous'; there are cpu, demo"),
         ("--models", "lstm,gpt", "the profile demo has no model 'gpt' for 2 bars; it has lstm, conv, "),
-        ("--bars", "3", "there are no windows of 3 bars; there are 2 and 16"),
-        ("--bars", "0", "there are no windows of 0 bars; there are 2 and 16"),
+        ("--bars", "3", "no windows of 3 bars; its lengths are 2, 16"),
+        ("--bars", "0", "no windows of 0 bars; its lengths are 2, 16"),
     ],
 )
 def test_training_what_does_not_exist_is_one_sentence_that_names_what_does(call, folder, option, value, sentence):

@@ -39,6 +39,7 @@ def result(model, bars=16, seed=0, corpus="freedoom", profile="cpu", **metrics) 
         counts={"songs": 3000, "windows_in_train": 12345, "windows_in_eval": 10, "windows_in_test": 20},
         steps=900,
         minutes=30.0,
+        paper_model={"hierarchical_vae": "hierarchical", "flat_vae": ""}.get(model, "simple"),
     )
 
 
