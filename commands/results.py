@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -67,3 +68,15 @@ def results(runs, profile, corpus, out):
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text)
     click.echo(str(out))
+
+
+@drumline.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def tensorboard(runs, arguments):
+    """Show the learning curves of all trainings, finished or in progress, in TensorBoard.
+
+    ARGUMENTS go to TensorBoard, for example --port 6007.
+    """
+    logdir = f"trained:{runs / 'pipelines'},training:{runs / 'checkpoints'}"
+    os.execvp(sys.executable, [sys.executable, "-m", "tensorboard.main", "--logdir_spec", logdir, *arguments])

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
-from drumline.models.accuracy import sampled_accuracy
+from drumline.models.accuracy import share_right
 from drumline.models.batches import pick_evenly
+from drumline.models.event_log import EventLog
 from drumline.models.progress import Progress
 
 from drumline.errors import InputError
 
+DRAWN_BEATS = 4  # of each epoch, for TensorBoard
 SAMPLED_WINDOWS = 256  # held-out windows of which an epoch computes the sampled accuracy
 
 
@@ -56,14 +58,18 @@ class EndOfEpoch(keras.callbacks.Callback):
         self.progress, self.report = progress, report
         network = progress.trainee.network
         self.windows = pick_evenly(held_out, SAMPLED_WINDOWS)
-        self.accuracy = tf.function(lambda windows: tf.reduce_mean(sampled_accuracy(network, windows)))
+        self.predict = tf.function(network.predict_greedily)
+        self.truth = self.windows[:, network.primer_steps :]
+        self.events = EventLog(progress.folder)
         before = progress.epochs[-1]["minutes"] if progress.epochs else 0.0
         self.started = time.monotonic() - 60 * before
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        measured = logs | {"val_sampled_accuracy": float(self.accuracy(self.windows))}
+        beats = self.predict(self.windows)
+        measured = logs | {"val_sampled_accuracy": float(tf.reduce_mean(share_right(beats, self.truth)))}
         step = self.model.steps_done
         self.progress.add({"epoch": epoch + 1, "step": step, "minutes": self._minutes(), **measured})
+        self.events.add(self.progress.epochs[-1], beats[:DRAWN_BEATS])
         self.report(_line(self.progress.name, epoch + 1, self.params["epochs"], measured))
         if self.progress.over:
             self.model.stop_training = True

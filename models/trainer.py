@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow_transform as tft
 from drumline.drums.kit import STEPS_PER_BAR
 from drumline.models import export, training
+from drumline.models.event_log import FOLDER
 from drumline.models.kinds import ModelKind, find_kind
 from drumline.models.model_run import EPOCHS, RECORD, TrainingRecord
 from drumline.models.network import DrumModel, build_model
@@ -112,6 +113,7 @@ def _keep_records(model_run_dir: Path, checkpoints: Path, config: dict[str, Any]
     model_run_dir.mkdir(parents=True, exist_ok=True)
     if checkpoints != model_run_dir:
         shutil.copy(checkpoints / EPOCHS, model_run_dir)
+        shutil.copytree(checkpoints / FOLDER, model_run_dir / FOLDER, dirs_exist_ok=True)
         shutil.rmtree(checkpoints)
     settings = {name: value for name, value in config.items() if name != "checkpoints"}
     record = TrainingRecord(**settings, paper_model=kind.paper_model, code=code_version())
