@@ -43,7 +43,8 @@ class Runs:
         self.written += 1
         pipeline = f"drums-{bars}bar"
         run = self._context("pipeline_run", f"run {self.written}")
-        examples = self._artifact("Examples", {"input_base": str(self.folder / "corpora" / "mine"), "windows": 12, "span": 0})
+        corpus = str(self.folder / "corpora" / "mine")
+        examples = self._artifact("Examples", {"input_base": corpus, "windows": 12, "span": 0})
         trained = self._artifact("Model", {})
         model_run = self._artifact("ModelRun", {})
         self._execute(
