@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from drumline.play.chaining import beats, seeds_of
 from drumline.serving.client import AsyncClient, Client
-from drumline.serving.client_requests import ClientTls
+from drumline.serving.client_tls import ClientTls
 from drumline.serving.errors import (
     DeadlineError,
     OverloadedError,
@@ -187,7 +187,7 @@ def test_what_does_not_pass_is_an_error_of_its_own_type_and_one_sentence(ask, se
     with pytest.raises(error) as raised:
         ask("call", "continue", seed=SEEDS)
     assert type(raised.value) is error
-    assert raised.value.code == code
+    assert raised.value.code == code.name
     assert isinstance(raised.value, InputError)
     assert str(raised.value).startswith(f"{address}: ")
     assert "not now" in str(raised.value)
