@@ -42,7 +42,7 @@ class BeatMaker:
     """What every command is told. Each raises InputError for what it cannot play.
 
     models: names, of which the first that is there plays.  bars: the model's window.
-    server: HOST:PORT (gRPC) or http://HOST:PORT (REST), with its tls; without one the models of the folder `serving` play.
+    server: HOST:PORT (gRPC) or http://HOST:PORT (REST), with its tls; without one the models of `serving` play.
     out: the folder of the files.  audio: whether each MIDI file has an MP3 beside it.
     """
 

@@ -48,8 +48,7 @@ def parse_address(address: str) -> str:
     host, colon, port = address.rpartition(":")
     if not host or not colon or "/" in address or not port.isdecimal() or not 0 < int(port) < 65536:
         raise InputError(
-            f"{address or repr(address)}: no address of a server; write HOST:PORT for gRPC, "
-            "http://HOST:PORT for REST"
+            f"{address or repr(address)}: no address of a server; write HOST:PORT for gRPC, http://HOST:PORT for REST"
         )
     return address
 

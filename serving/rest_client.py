@@ -1,4 +1,4 @@
-"""A client of TensorFlow Serving's REST API that needs neither TensorFlow nor gRPC: `pip install "drumline[client]"`.
+"""A client of TensorFlow Serving's REST API that needs neither TensorFlow nor gRPC: the extra `client` is enough.
 
     with RestClient("http://localhost:8501") as client:
         model = client.model("hierarchical_vae-2bar")
@@ -181,7 +181,7 @@ class RestClient:
             return found
         said = found.get("error") if isinstance(found, dict) else None
         status = f"HTTP status {answer.status_code}: {answer.text[:_LONGEST]}"
-        raise serving_error(_CODES.get(HTTPStatus(answer.status_code), "UNKNOWN"), said or status, self.address, model)
+        raise serving_error(_CODES.get(answer.status_code, "UNKNOWN"), said or status, self.address, model)
 
     def close(self) -> None:
         """Closes the connections."""

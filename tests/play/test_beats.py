@@ -31,10 +31,11 @@ def serving(tmp_path_factory):
     return serving
 
 
-@pytest.fixture(scope="module")
-def server(serving):
+@pytest.fixture(scope="module", params=["gRPC", "REST"])
+def server(request, serving):
+    """The address of a server, as --server takes it."""
     with ModelServer(serving) as server:
-        yield f"localhost:{server.port}"
+        yield f"localhost:{server.port}" if request.param == "gRPC" else f"http://localhost:{server.rest_port}"
 
 
 @pytest.fixture
@@ -288,10 +289,13 @@ def test_without_a_server_at_the_address_it_is_one_sentence(call):
 
 
 @pytest.mark.parametrize(
-    "server", ["localhost", "localhost:99999", "http://localhost:8500", ":8500", "localhost:8500/x"]
+    "address",
+    ["localhost", "localhost:99999", "http://localhost:99999", ":8500", "localhost:8500/x", "ftp://localhost"],
 )
-def test_what_is_no_address_is_one_sentence(call, server):
-    assert f"{server}: no address of a server; write HOST:PORT" in sentence_of(call("generate", "--server", server))
+def test_what_is_no_address_is_one_sentence(call, address):
+    sentence = sentence_of(call("generate", "--server", address))
+    assert f"{address}: no address of a server" in sentence
+    assert "http://HOST:PORT" in sentence
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(call, tmp_path, song):
