@@ -333,9 +333,9 @@ def test_a_server_that_asks_for_certificates_is_shown_them(call, serving, tmp_pa
 
 def test_with_audio_each_file_has_its_sound_beside_it(play, monkeypatch):
     heard = []
-    monkeypatch.setattr(playing, "unavailable", lambda: None)
-    monkeypatch.setattr(playing, "rendered", lambda hits, qpm: heard.append((hits, qpm)))
-    monkeypatch.setattr(playing, "mp3", lambda samples: b"sound")
+    monkeypatch.setattr(playing, "why_unavailable", lambda: None)
+    monkeypatch.setattr(playing, "render", lambda hits, qpm: heard.append((hits, qpm)))
+    monkeypatch.setattr(playing, "encode_mp3", lambda samples: b"sound")
     beats = play("generate", 2, audio=True, qpm=90.0)
     for beat, (hits, qpm) in zip(beats, heard, strict=True):
         assert beat.path.with_suffix(".mp3").read_bytes() == b"sound"
@@ -345,9 +345,9 @@ def test_with_audio_each_file_has_its_sound_beside_it(play, monkeypatch):
 
 def test_of_a_continued_song_the_last_bars_and_the_new_ones_are_heard_in_its_tempo(play, song, monkeypatch):
     heard = []
-    monkeypatch.setattr(playing, "unavailable", lambda: None)
-    monkeypatch.setattr(playing, "rendered", lambda hits, qpm: heard.append((hits, qpm)))
-    monkeypatch.setattr(playing, "mp3", lambda samples: b"sound")
+    monkeypatch.setattr(playing, "why_unavailable", lambda: None)
+    monkeypatch.setattr(playing, "render", lambda hits, qpm: heard.append((hits, qpm)))
+    monkeypatch.setattr(playing, "encode_mp3", lambda samples: b"sound")
     (beat,) = play("continue_song", song, audio=True)
     ((hits, qpm),) = heard
     np.testing.assert_array_equal(hits[32:], beat.hits)
@@ -355,7 +355,7 @@ def test_of_a_continued_song_the_last_bars_and_the_new_ones_are_heard_in_its_tem
 
 
 def test_audio_where_there_is_no_synthesizer_is_one_sentence(play, monkeypatch, tmp_path):
-    monkeypatch.setattr(playing, "unavailable", lambda: "no sound: install fluidsynth")
+    monkeypatch.setattr(playing, "why_unavailable", lambda: "no sound: install fluidsynth")
     with pytest.raises(InputError, match="no sound: install fluidsynth"):
         play("generate", 1, audio=True)
     assert not (tmp_path / "out").exists()
