@@ -268,11 +268,11 @@ def test_two_run_at_once(project, tmp_path):
 def run_with(project):
     """Calls a command of `run` in whose stead a Python module prints its arguments, and returns these."""
 
-    def run_with(module: str, *arguments: str) -> list[str]:
+    def run_with(module: str, *arguments: str, cwd: Path | None = None) -> list[str]:
         file = project.root / f"{module}.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text("import sys\nprint(*sys.argv[1:], sep='\\n')\n")
-        done = project.call(*arguments)
+        done = project.call(*arguments, cwd=cwd)
         file.unlink()
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
@@ -283,6 +283,12 @@ def run_with(project):
 @pytest.mark.parametrize("name", ["drumline", "drums"])
 def test_the_command_line_has_a_name_and_its_former_one(run_with, name):
     assert run_with("drumline/__main__", name, "table", "--json") == ["table", "--json"]
+
+
+def test_modules_in_the_working_folder_are_not_the_command_lines(run_with, tmp_path):
+    (tmp_path / "drumline").mkdir()
+    (tmp_path / "drumline" / "__init__.py").write_text("raise SystemExit('the package in the working folder')")
+    assert run_with("drumline/__main__", "drumline", "table", cwd=tmp_path) == ["table"]
 
 
 def test_the_demo_is_a_command_of_the_command_line(run_with):

@@ -268,7 +268,7 @@ def test_training_on_a_folder_without_midi_is_one_sentence(call, tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("--profile", "enormous", "there is no profile 'enormous'; there are demo"),
+        ("--profile", "enormous", "there is no profile 'enormous'; there are cpu, demo, paper, "),
         ("--models", "lstm,gpt", "the profile demo has no model 'gpt' for 2 bars; it has lstm, conv, "),
         ("--bars", "3", "there are no windows of 3 bars; there are 2 and 16"),
         ("--bars", "0", "there are no windows of 0 bars; there are 2 and 16"),
