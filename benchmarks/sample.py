@@ -17,7 +17,7 @@ from drumline.drums.kit import DRUMS, STEPS_PER_BAR
 from drumline.models import export
 from drumline.models.encoding import combinations_of_velocities
 from drumline.models.network import build_model
-from drumline.pipeline.profile import ModelProfile, Profile
+from drumline.pipeline.profiles import ModelProfile, Profile
 from drumline.play.chaining import seeds_of
 from drumline.play.pushed_models import PushedModel
 from rich.console import Console

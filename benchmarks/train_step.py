@@ -27,7 +27,7 @@ PEAK_ROWS = 2048  # of the square matrices that find the peak: 17 GFLOP a produc
 
 
 def main() -> None:
-    from drumline.pipeline.profile import Profile, list_profiles
+    from drumline.pipeline.profiles import Profile, list_profiles
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", choices=list_profiles(), help="default: all but paper")
@@ -85,7 +85,7 @@ def measure(kind: str, *which) -> dict:
     from drumline.models.network import build_model
     from drumline.models.sizes import Training, VaeSizes
     from drumline.models.training import Trainee
-    from drumline.pipeline.profile import Profile
+    from drumline.pipeline.profiles import Profile
 
     if kind == "peer":
         mixed, loop = which

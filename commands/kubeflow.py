@@ -32,7 +32,7 @@ def compile_(runs, image, gpus, machines, models, profile, tune, pipeline_root, 
     """
     from drumline.kubeflow.compile import ClusterOptions, compile_pipeline, config_of
     from drumline.pipeline.config import split_names
-    from drumline.pipeline.profile import Profile
+    from drumline.pipeline.profiles import Profile
 
     cluster = ClusterOptions(image, gpus, pipeline_root, machines)
     names = split_names(models)

@@ -17,7 +17,12 @@ def playing(*models: str, temperature: float):
     options = [
         click.option("--model", default="", help="Which model.", show_default=" or ".join(models)),
         click.option("--bars", type=click.IntRange(1), default=2, help="The model's window: 2 or 16."),
-        click.option("--server", default="", help="HOST:PORT of a server.", show_default="the pushed models play here"),
+        click.option(
+            "--server",
+            default="",
+            help="HOST:PORT of a server (gRPC), or http://HOST:PORT (REST).",
+            show_default="the pushed models play here",
+        ),
         click.option("--ca-file", type=click.Path(path_type=Path), help="Whose servers to trust, PEM: speaks TLS."),
         click.option("--tls-cert", type=click.Path(path_type=Path), help="To show to the server, PEM."),
         click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM."),
@@ -31,7 +36,7 @@ def playing(*models: str, temperature: float):
         @functools.wraps(command)
         def played(runs, model, bars, server, ca_file, tls_cert, tls_key, out, audio, temperature, seed, **others):
             from drumline.play.beats import BeatMaker
-            from drumline.serving.client_requests import ClientTls
+            from drumline.serving.client_tls import ClientTls
 
             if not server and (ca_file or tls_cert or tls_key):
                 raise InputError("--ca-file, --tls-cert and --tls-key are for a --server")

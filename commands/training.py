@@ -86,7 +86,7 @@ def profiles(profile):
     A profile is a TOML file with all settings of the models, their training and their gates:
     `drumline profiles demo > my.toml`, then `drumline train --profile my.toml`.
     """
-    from drumline.pipeline.profile import Profile, list_profiles, locate_profile
+    from drumline.pipeline.profiles import Profile, list_profiles, locate_profile
 
     if profile:
         click.echo(locate_profile(profile).read_text(), nl=False)
@@ -103,7 +103,7 @@ def demo(runs):
     """Fetch a free corpus, train models of both lengths, and write MIDI files and reports, in minutes."""
     from drumline.corpora import find as corpora
     from drumline.pipeline.config import Config
-    from drumline.pipeline.profile import Profile
+    from drumline.pipeline.profiles import Profile
     from drumline.play.beats import BeatMaker
     from drumline.results.report_files import reported_runs, write_report
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from drumline.kubeflow.lint import SCHEMA_VERSION
-from drumline.pipeline.profile import parse_value
+from drumline.pipeline.profiles import parse_value
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drumline.corpora.find import midi_files
 from drumline.corpora.midi_sources import printable
-from drumline.pipeline.profile import ModelProfile, Profile
+from drumline.pipeline.profiles import ModelProfile, Profile
 
 from drumline.errors import InputError
 from drumline.folders import RUNS, ensure_writable

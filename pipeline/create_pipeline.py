@@ -15,7 +15,7 @@ from drumline.models import preprocessing, tfma_slices, trainer, tuner
 from drumline.pipeline import infra_validation
 from drumline.pipeline.config import Config
 from drumline.pipeline.eval_config import make_eval_config
-from drumline.pipeline.profile import ModelProfile
+from drumline.pipeline.profiles import ModelProfile
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing

@@ -9,7 +9,7 @@ import tensorflow_model_analysis as tfma  # isort: skip
 from drumline.models import tfma_slices
 from drumline.models.gate import Gate, Threshold
 from drumline.models.tfma_metrics import HistogramDistance, JudgedMean, OnsetScores, WindowMean, WindowRatio
-from drumline.pipeline.profile import ModelProfile
+from drumline.pipeline.profiles import ModelProfile
 from drumline.results.tfma_output import JUDGED
 from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 

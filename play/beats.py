@@ -20,8 +20,9 @@ from drumline.drums.windows import Song, read_song, read_windows
 from drumline.play.chaining import Player, beats, seeds_of
 from drumline.play.pushed_models import pushed_model, pushed_models
 from drumline.serving.client import Client
-from drumline.serving.client_requests import ClientTls
+from drumline.serving.client_tls import ClientTls
 from drumline.serving.errors import UnknownModelError
+from drumline.serving.rest_client import RestClient
 
 from drumline.errors import InputError
 from drumline.folders import ensure_writable, explain_write_errors
@@ -42,7 +43,7 @@ class BeatMaker:
     """What every command is told. Each raises InputError for what it cannot play.
 
     models: names, of which the first that is there plays.  bars: the model's window.
-    server: HOST:PORT, with its tls; without one the models of the folder `serving` play.
+    server: HOST:PORT (gRPC) or http://HOST:PORT (REST), with its tls; without one the models of `serving` play.
     out: the folder of the files.  audio: whether each MIDI file has an MP3 beside it.
     """
 
@@ -132,7 +133,7 @@ class BeatMaker:
             raise InputError(why)
         with contextlib.ExitStack() as stack:
             if self.server:
-                model, player = self._find_served(stack.enter_context(Client(self.server, tls=self.tls)))
+                model, player = self._find_served(stack)
             else:
                 model, player = self._pushed()
             ensure_writable(self.out)
@@ -148,8 +149,10 @@ class BeatMaker:
         name = next((name for name in self.models if name in there), self.models[0])
         return name, pushed_model(self.serving, name, self.bars)
 
-    def _find_served(self, client: Client) -> tuple[str, Player]:
+    def _find_served(self, stack: contextlib.ExitStack) -> tuple[str, Player]:
         """At one version: several calls make a beat."""
+        connect = RestClient if "://" in self.server else Client
+        client = stack.enter_context(connect(self.server, tls=self.tls))
         for name in self.models:
             try:
                 return name, client.model(model_folder(name, self.bars)).pinned()

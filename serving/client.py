@@ -1,4 +1,4 @@
-"""A client of TensorFlow Serving's gRPC API, for programs that wait and for those that run on asyncio.
+"""A client of TensorFlow Serving's gRPC API, blocking or on asyncio; rest_client.py has one without TensorFlow.
 
     with Client("localhost:8500") as client:
         model = client.model("hierarchical_vae-2bar")
@@ -15,19 +15,19 @@ import grpc
 import numpy as np
 from drumline.serving.client_requests import (
     OPTIONS,
-    ClientTls,
     ModelRequests,
     outputs_of,
     parse_address,
     signatures_of,
     states_of,
 )
+from drumline.serving.client_tls import ClientTls
 
 DEADLINE = 60.0  # seconds
 
 
 class Model(ModelRequests):
-    """A model behind a server: a Player, as models/chaining.py takes it. All methods raise ServingError."""
+    """A model behind a server: a Player, as play/chaining.py takes it. All methods raise ServingError."""
 
     def call(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
         """What a signature answers. inputs: arrays or nested lists, batch first; they become the signature's types.
@@ -88,7 +88,7 @@ class Client:
     def __init__(self, address: str, *, tls: ClientTls | None = None, deadline: float = DEADLINE):
         self.address, self.deadline = parse_address(address), deadline
         if tls:
-            self._channel = grpc.secure_channel(address, tls.credentials(), OPTIONS)
+            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(*tls.read()), OPTIONS)
         else:
             self._channel = grpc.insecure_channel(address, OPTIONS)
 
@@ -116,7 +116,7 @@ class AsyncClient:
     def __init__(self, address: str, *, tls: ClientTls | None = None, deadline: float = DEADLINE):
         self.address, self.deadline = parse_address(address), deadline
         if tls:
-            self._channel = grpc.aio.secure_channel(address, tls.credentials(), OPTIONS)
+            self._channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*tls.read()), OPTIONS)
         else:
             self._channel = grpc.aio.insecure_channel(address, OPTIONS)
 

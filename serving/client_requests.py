@@ -4,13 +4,12 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 import grpc
 import numpy as np
 import tensorflow as tf
-from drumline.serving.errors import error_of
+from drumline.serving.errors import serving_error
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
@@ -48,35 +47,10 @@ def parse_address(address: str) -> str:
     """HOST:PORT as it is. gRPC would take other things, and ask a port that nobody meant. Raises InputError."""
     host, colon, port = address.rpartition(":")
     if not host or not colon or "/" in address or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InputError(f"{address or repr(address)}: no address of a server; write HOST:PORT, such as localhost:8500")
+        raise InputError(
+            f"{address or repr(address)}: no address of a server; write HOST:PORT for gRPC, http://HOST:PORT for REST"
+        )
     return address
-
-
-@dataclass(frozen=True)
-class ClientTls:
-    """PEM files: who signed the server's certificate, and for mutual TLS the client's own certificate and key.
-
-    Raises InputError for one of these two without the other.
-    """
-
-    authority: Path | None = None  # by default, whom gRPC trusts
-    certificate: Path | None = None
-    key: Path | None = None
-
-    def __post_init__(self):
-        if bool(self.certificate) != bool(self.key):
-            raise InputError(f"{self.certificate or self.key}: a certificate and its key belong together")
-
-    def credentials(self) -> grpc.ChannelCredentials:
-        """Raises InputError for a file that cannot be read."""
-        return grpc.ssl_channel_credentials(_bytes(self.authority), _bytes(self.key), _bytes(self.certificate))
-
-
-def _bytes(path: Path | None) -> bytes | None:
-    try:
-        return path.read_bytes() if path else None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @dataclass(frozen=True)
@@ -131,7 +105,7 @@ class ModelRequests:
         try:
             yield
         except grpc.RpcError as error:
-            raise error_of(error, self.address, self.name) from error
+            raise serving_error(error.code().name, error.details() or "", self.address, self.name) from error
 
 
 def outputs_of(answer: predict_pb2.PredictResponse) -> dict[str, np.ndarray]:

@@ -1,49 +1,48 @@
-"""What can go wrong between a client and a server, each with a sentence for people and a type for programs."""
+"""What can go wrong between a client and a server, each with a sentence for people and a type for programs.
 
-import grpc
+Both clients raise these; nothing here needs gRPC.
+"""
 
 from drumline.errors import InputError
 
 
 class ServingError(InputError):
-    """A server did not answer a request as it was asked. code: gRPC's."""
+    """A server did not answer a request as it was asked. code: the name of gRPC's status code, such as NOT_FOUND."""
 
-    code = grpc.StatusCode.UNKNOWN
+    code = "UNKNOWN"
 
 
 class UnreachableError(ServingError):
     """No server answers at the address."""
 
-    code = grpc.StatusCode.UNAVAILABLE
+    code = "UNAVAILABLE"
 
 
 class UnknownModelError(ServingError):
     """The server has no such model, or not that version of it."""
 
-    code = grpc.StatusCode.NOT_FOUND
+    code = "NOT_FOUND"
 
 
 class DeadlineError(ServingError):
     """The answer did not come in time."""
 
-    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    code = "DEADLINE_EXCEEDED"
 
 
 class OverloadedError(ServingError):
     """The server has too much to do, or a message is larger than it may be."""
 
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    code = "RESOURCE_EXHAUSTED"
 
 
 class RefusedError(ServingError):
     """The inputs are not the signature's, or there is no such signature or label."""
 
-    code = grpc.StatusCode.INVALID_ARGUMENT
+    code = "INVALID_ARGUMENT"
 
 
-_TYPES = {error.code: error for error in ServingError.__subclasses__()} | {
-    grpc.StatusCode.FAILED_PRECONDITION: RefusedError
-}
+_TYPES = {error.code: error for error in ServingError.__subclasses__()} | {"FAILED_PRECONDITION": RefusedError}
 _SENTENCES = {
     UnreachableError: "{address}: no server answers there, or it speaks TLS and does not trust this client; "
     "`./run drumline serve` starts one on this machine ({said})",
@@ -56,10 +55,19 @@ _SENTENCES = {
 }
 
 
-def error_of(error: grpc.RpcError, address: str, model: str) -> ServingError:
-    """The ServingError of what gRPC raised, with the status code that the server gave."""
-    kind = _TYPES.get(error.code(), ServingError)
-    said = " ".join((error.details() or "").split())
-    explained = kind(_SENTENCES[kind].format(address=address, model=model, said=said, code=error.code().name))
-    explained.code = error.code()
-    return explained
+def serving_error(code: str, said: str, address: str, model: str) -> ServingError:
+    """Makes the ServingError of a status.
+
+    Args:
+      code: Name of gRPC's status code.
+      said: What the server or the network said.
+      address: Of the server.
+      model: Name of the model that was asked.
+
+    Returns:
+      The error, its message one sentence, to be raised.
+    """
+    kind = _TYPES.get(code, ServingError)
+    error = kind(_SENTENCES[kind].format(address=address, model=model, said=" ".join(said.split()), code=code))
+    error.code = code
+    return error

@@ -11,6 +11,7 @@ import drumline  # noqa: F401
 NOT_QUICK = (
     "tests/end_to_end/",
     "tests/serving/",
+    "tests/test_install.py",
     "tests/test_run.py",
     "tests/kubeflow/test_run_for_real.py",
     "tests/kubeflow/test_entrypoint.py",
@@ -25,6 +26,7 @@ NOT_QUICK = (
     "tests/play/listening/test_sources.py",
     "tests/pipeline/test_flink.py",
     "tests/pipeline/test_eval_config.py",
+    "tests/pipeline/test_tfx_command.py",
     "tests/results/test_report_page_in_browser.py",
     "tests/drums/test_fuzz.py",
 )

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+import drumline
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("uv", "packaging")
 GLIBC = tuple(map(int, os.confstr("CS_GNU_LIBC_VERSION").split()[1].split(".")))
@@ -43,6 +45,8 @@ class Project:
         self.root.mkdir(parents=True)
         shutil.copy(ROOT / "run", self.root)
         shutil.copy(ROOT / "packages.txt", self.root)
+        (self.root / "drumline").mkdir()
+        shutil.copy(ROOT / "drumline" / "__init__.py", self.root / "drumline")
         (self.root / "requirements.lock").write_text(small_lock())
 
     def start(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen:
@@ -109,8 +113,15 @@ def new_project(tmp_path) -> Project:
 def test_without_a_command_it_prints_the_commands_and_makes_nothing(new_project, arguments):
     done = new_project.call(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    for command in ("demo", "test", "drums ...", "tfx ...", "lint", "lock"):
+    for command in ("demo", "test", "drumline ...", "tfx ...", "lint", "lock"):
         assert f"\n  {command} " in done.stdout
+    assert not new_project.cache.exists()
+
+
+def test_the_version_is_that_of_the_package_and_needs_no_environment(new_project):
+    done = new_project.call("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"drumline {drumline.__version__}\n"
     assert not new_project.cache.exists()
 
 
@@ -248,6 +259,53 @@ def test_two_run_at_once(project, tmp_path):
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
     both = [project.start("sh", "-c", meet, one, two), project.start("sh", "-c", meet, two, one)]
     assert [finished(process).returncode for process in both] == [0, 0]
+
+
+# What its own commands run
+
+
+@pytest.fixture
+def run_with(project):
+    """Calls a command of `run` in whose stead a Python module prints its arguments, and returns these."""
+
+    def run_with(module: str, *arguments: str, cwd: Path | None = None) -> list[str]:
+        file = project.root / f"{module}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("import sys\nprint(*sys.argv[1:], sep='\\n')\n")
+        done = project.call(*arguments, cwd=cwd)
+        file.unlink()
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    return run_with
+
+
+@pytest.mark.parametrize("name", ["drumline", "drums"])
+def test_the_command_line_has_a_name_and_its_former_one(run_with, name):
+    assert run_with("drumline/__main__", name, "table", "--json") == ["table", "--json"]
+
+
+def test_modules_in_the_working_folder_are_not_the_command_lines(run_with, tmp_path):
+    (tmp_path / "drumline").mkdir()
+    (tmp_path / "drumline" / "__init__.py").write_text("raise SystemExit('the package in the working folder')")
+    assert run_with("drumline/__main__", "drumline", "table", cwd=tmp_path) == ["table"]
+
+
+def test_the_demo_is_a_command_of_the_command_line(run_with):
+    assert run_with("drumline/__main__", "demo", "--help") == ["demo", "--help"]
+
+
+ALL_CORES = ["--numprocesses", "auto", "--dist", "loadfile"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--quick"], ["-k", "a b"], ["-m", "slow"]], ids=" ".join)
+def test_without_a_path_the_tests_run_on_all_cores(run_with, arguments):
+    assert run_with("pytest", "test", *arguments) == [*ALL_CORES, *arguments]
+
+
+@pytest.mark.parametrize("arguments", [["drumline"], ["-x", "packages.txt::test_a[b c]"]], ids=" ".join)
+def test_with_a_path_the_tests_run_in_one_process(run_with, arguments):
+    assert run_with("pytest", "test", *arguments) == arguments
 
 
 # How it sets up

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drumline.kubeflow.yaml_text import dump_yaml
-from drumline.pipeline.profile import Profile
+from drumline.pipeline.profiles import Profile
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 

@@ -57,6 +57,33 @@ def sentence_of(result) -> str:
     return line
 
 
+# the command line itself
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_the_demo_shows_help_and_starts_nothing(call, option, tmp_path):
+    result = call("demo", option)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: drumline demo [OPTIONS]")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", [["table"], ["generate", "--out", "beats"]], ids=lambda command: command[0])
+def test_the_folder_of_runs_is_named_before_or_after_the_command(tmp_path, command):
+    runs, elsewhere = str(tmp_path / "runs"), str(tmp_path / "elsewhere")
+    before, after, overridden = (
+        CliRunner().invoke(drumline, arguments)
+        for arguments in (
+            ["--runs", runs, *command],
+            [*command, "--runs", runs],
+            ["--runs", elsewhere, *command, "--runs", runs],
+        )
+    )
+    assert sentence_of(before) == sentence_of(after) == sentence_of(overridden)
+    assert (tmp_path / "runs").is_dir()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 # fetch
 
 

@@ -8,7 +8,7 @@ from unittest.mock import ANY
 
 import pytest
 from drumline.pipeline.config import Config
-from drumline.pipeline.profile import Profile
+from drumline.pipeline.profiles import Profile
 from drumline.pipeline.run_pipeline import run
 from drumline.play.pushed_models import pushed_model, pushed_models
 from drumline.results.markdown import Setting, render_markdown

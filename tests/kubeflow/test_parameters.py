@@ -3,7 +3,7 @@ import json
 import pytest
 from drumline.kubeflow.parameters import apply_parameters
 from drumline.models.sizes import Training
-from drumline.pipeline.profile import Profile
+from drumline.pipeline.profiles import Profile
 from tfx.proto import example_gen_pb2
 from tfx.utils import json_utils, proto_utils
 

@@ -7,7 +7,7 @@ import yaml
 from drumline.kubeflow.serving import generate
 from drumline.models.batching_parameters import parameters
 from drumline.models.kinds import KINDS
-from drumline.pipeline.profile import Profile
+from drumline.pipeline.profiles import Profile
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from kubernetes import client
 from tensorflow_serving.config import model_server_config_pb2

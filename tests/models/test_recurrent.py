@@ -10,7 +10,7 @@ from drumline.models import cpu_lstm
 from drumline.models.cpu_lstm import lstm_steps
 from drumline.models.recurrent import BidirectionalStack, Lstm
 from drumline.models.sizes import LstmSizes
-from drumline.pipeline.profile import Profile, list_profiles
+from drumline.pipeline.profiles import Profile, list_profiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

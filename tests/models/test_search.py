@@ -5,7 +5,7 @@ import pytest
 from drumline.models.kinds import find_kind
 from drumline.models.search import Search, box_of, list_points
 from drumline.models.sizes import ConvSizes, LstmSizes, Training
-from drumline.pipeline.profile import Profile, list_profiles
+from drumline.pipeline.profiles import Profile, list_profiles
 
 SIZES = {
     f"{profile.name}-{name}-{bars}": (model.kind, model.sizes)

@@ -16,7 +16,7 @@ from drumline.models.gate import Gate
 from drumline.models.search import Search
 from drumline.models.sizes import ConvSizes, Training, VaeSizes
 from drumline.pipeline.eval_config import make_eval_config
-from drumline.pipeline.profile import ModelProfile, Profile
+from drumline.pipeline.profiles import ModelProfile, Profile
 from drumline.results.evaluation import Evaluation
 from google.protobuf import json_format
 from tfx import v1 as tfx

@@ -31,10 +31,11 @@ def serving(tmp_path_factory):
     return serving
 
 
-@pytest.fixture(scope="module")
-def server(serving):
+@pytest.fixture(scope="module", params=["gRPC", "REST"])
+def server(request, serving):
+    """The address of a server, as --server takes it."""
     with ModelServer(serving) as server:
-        yield f"localhost:{server.port}"
+        yield f"localhost:{server.port}" if request.param == "gRPC" else f"http://localhost:{server.rest_port}"
 
 
 @pytest.fixture
@@ -288,10 +289,13 @@ def test_without_a_server_at_the_address_it_is_one_sentence(call):
 
 
 @pytest.mark.parametrize(
-    "server", ["localhost", "localhost:99999", "http://localhost:8500", ":8500", "localhost:8500/x"]
+    "address",
+    ["localhost", "localhost:99999", "http://localhost:99999", ":8500", "localhost:8500/x", "ftp://localhost"],
 )
-def test_what_is_no_address_is_one_sentence(call, server):
-    assert f"{server}: no address of a server; write HOST:PORT" in sentence_of(call("generate", "--server", server))
+def test_what_is_no_address_is_one_sentence(call, address):
+    sentence = sentence_of(call("generate", "--server", address))
+    assert f"{address}: no address of a server" in sentence
+    assert "http://HOST:PORT" in sentence
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(call, tmp_path, song):
@@ -329,9 +333,9 @@ def test_a_server_that_asks_for_certificates_is_shown_them(call, serving, tmp_pa
 
 def test_with_audio_each_file_has_its_sound_beside_it(play, monkeypatch):
     heard = []
-    monkeypatch.setattr(playing, "unavailable", lambda: None)
-    monkeypatch.setattr(playing, "rendered", lambda hits, qpm: heard.append((hits, qpm)))
-    monkeypatch.setattr(playing, "mp3", lambda samples: b"sound")
+    monkeypatch.setattr(playing, "why_unavailable", lambda: None)
+    monkeypatch.setattr(playing, "render", lambda hits, qpm: heard.append((hits, qpm)))
+    monkeypatch.setattr(playing, "encode_mp3", lambda samples: b"sound")
     beats = play("generate", 2, audio=True, qpm=90.0)
     for beat, (hits, qpm) in zip(beats, heard, strict=True):
         assert beat.path.with_suffix(".mp3").read_bytes() == b"sound"
@@ -341,9 +345,9 @@ def test_with_audio_each_file_has_its_sound_beside_it(play, monkeypatch):
 
 def test_of_a_continued_song_the_last_bars_and_the_new_ones_are_heard_in_its_tempo(play, song, monkeypatch):
     heard = []
-    monkeypatch.setattr(playing, "unavailable", lambda: None)
-    monkeypatch.setattr(playing, "rendered", lambda hits, qpm: heard.append((hits, qpm)))
-    monkeypatch.setattr(playing, "mp3", lambda samples: b"sound")
+    monkeypatch.setattr(playing, "why_unavailable", lambda: None)
+    monkeypatch.setattr(playing, "render", lambda hits, qpm: heard.append((hits, qpm)))
+    monkeypatch.setattr(playing, "encode_mp3", lambda samples: b"sound")
     (beat,) = play("continue_song", song, audio=True)
     ((hits, qpm),) = heard
     np.testing.assert_array_equal(hits[32:], beat.hits)
@@ -351,7 +355,7 @@ def test_of_a_continued_song_the_last_bars_and_the_new_ones_are_heard_in_its_tem
 
 
 def test_audio_where_there_is_no_synthesizer_is_one_sentence(play, monkeypatch, tmp_path):
-    monkeypatch.setattr(playing, "unavailable", lambda: "no sound: install fluidsynth")
+    monkeypatch.setattr(playing, "why_unavailable", lambda: "no sound: install fluidsynth")
     with pytest.raises(InputError, match="no sound: install fluidsynth"):
         play("generate", 1, audio=True)
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from drumline.play.chaining import beats, seeds_of
 from drumline.serving.client import AsyncClient, Client
-from drumline.serving.client_requests import ClientTls
+from drumline.serving.client_tls import ClientTls
 from drumline.serving.errors import (
     DeadlineError,
     OverloadedError,
@@ -187,7 +187,7 @@ def test_what_does_not_pass_is_an_error_of_its_own_type_and_one_sentence(ask, se
     with pytest.raises(error) as raised:
         ask("call", "continue", seed=SEEDS)
     assert type(raised.value) is error
-    assert raised.value.code == code
+    assert raised.value.code == code.name
     assert isinstance(raised.value, InputError)
     assert str(raised.value).startswith(f"{address}: ")
     assert "not now" in str(raised.value)
@@ -233,11 +233,11 @@ def test_threads_share_a_client(address, servicer):
 def certificate(tmp_path_factory) -> ClientTls:
     """A certificate for localhost that signs itself, so that it can be each side's."""
     folder = tmp_path_factory.mktemp("tls")
-    tls = ClientTls(folder / "cert.pem", folder / "cert.pem", folder / "key.pem")
+    signed, key = folder / "cert.pem", folder / "key.pem"
     made = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "1"]
-    subprocess.run([*made, *named, "-keyout", tls.key, "-out", tls.certificate], check=True, capture_output=True)
-    return tls
+    subprocess.run([*made, *named, "-keyout", key, "-out", signed], check=True, capture_output=True)
+    return ClientTls(signed, signed, key)
 
 
 def test_mutual_tls_lets_in_who_has_a_certificate(servicer, certificate):
