@@ -7,6 +7,8 @@ import os
 from drumline.components.midi_example_gen.finding import files_matching
 from drumline.corpora.midi_sources import printable
 from tfx.components.example_gen import driver, input_processor, utils
+from tfx.dsl.components.base import base_driver
+from tfx.types.standard_component_specs import EXAMPLES_KEY
 
 from drumline.errors import InputError
 
@@ -16,6 +18,15 @@ class Driver(driver.FileBasedDriver):
 
     def get_input_processor(self, splits, range_config=None, input_base_uri=None):
         return InputProcessor(input_base_uri, splits, range_config)
+
+    def _prepare_output_artifacts(
+        self, input_artifacts, output_dict, exec_properties, execution_id, pipeline_info, component_info
+    ):
+        """TFX's own makes `examples` alone; an InteractiveContext asks it for all outputs."""
+        others = {name: channel for name, channel in output_dict.items() if name != EXAMPLES_KEY}
+        rest = (exec_properties, execution_id, pipeline_info, component_info)
+        made = super()._prepare_output_artifacts(input_artifacts, output_dict, *rest)
+        return made | base_driver.BaseDriver._prepare_output_artifacts(self, input_artifacts, others, *rest)
 
 
 class InputProcessor(input_processor.FileBasedInputProcessor):
