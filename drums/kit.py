@@ -64,6 +64,10 @@ class DrumMap:
         """The pitch that each drum is written as."""
         return tuple(pitches[0] for pitches in self.pitches)
 
+    def to_json(self) -> str:
+        """The map in one line, which `read_drum_map` reads."""
+        return json.dumps(dict(zip(DRUMS, self.pitches, strict=True)))
+
     def to_toml(self) -> str:
         """The map as a file that `read_drum_map` reads."""
         rows = (f'"{drum}" = {list(pitches)}' for drum, pitches in zip(DRUMS, self.pitches, strict=True))
@@ -96,7 +100,8 @@ def read_drum_map(name: str) -> DrumMap:
     """The drum map of a name, or of a TOML or JSON file that has the list of pitches of each drum.
 
     Args:
-      name: One of DRUM_MAPS, or the path of a file with lines such as `"closed hi-hat" = [42, 44]`.
+      name: One of DRUM_MAPS, or the path of a file with lines such as `"closed hi-hat" = [42, 44]`, or what stands in
+        such a JSON file.
 
     Returns:
       The map.
@@ -106,16 +111,19 @@ def read_drum_map(name: str) -> DrumMap:
     """
     if name in DRUM_MAPS:
         return DRUM_MAPS[name]
+    text, is_json = name, name.startswith("{")
+    if not is_json:
+        is_json = name.lower().endswith(".json")
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{name}: there is no drum map or readable file of this name; the maps are {', '.join(DRUM_MAPS)}"
+            ) from error
     try:
-        text = Path(name).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{name}: there is no drum map or readable file of this name; the maps are {', '.join(DRUM_MAPS)}"
-        ) from error
-    try:
-        return _parse_drum_map(json.loads(text) if name.lower().endswith(".json") else tomllib.loads(text))
+        return _parse_drum_map(json.loads(text) if is_json else tomllib.loads(text))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name}: not a drum map ({error}); see `./run drumline inspect --help`") from error
+        raise InputError(f"{name}: not a drum map ({' '.join(str(error).split())})") from error
 
 
 def _parse_drum_map(table: Mapping[str, Sequence[int]]) -> DrumMap:

@@ -22,12 +22,15 @@ _METERS_SHOWN = 8
 class Song:
     """The drum bars of a song.
 
-    velocities: uint8 [bars, 16, 9], mean MIDI velocity of each hit, 0 = not hit.
-    segments: int64 [segments], how many of the bars each segment holds, in order.
+    Attributes:
+      velocities: uint8 [bars, 16, 9], mean MIDI velocity of each hit, 0 = not hit.
+      segments: int64 [segments], how many of the bars each segment holds, in order.
+      starts: int64 [segments], the tick at which each segment's first bar begins; None where no file tells.
     """
 
     velocities: np.ndarray
     segments: np.ndarray
+    starts: np.ndarray | None = None
 
     @property
     def bars(self) -> int:
@@ -142,7 +145,8 @@ def song_of(notes: DrumNotes) -> Song:
     count = np.bincount(cell[in_kit], minlength=size)
     total = np.bincount(cell[in_kit], velocities[in_kit], minlength=size)
     mean = np.floor(total / np.maximum(count, 1) + 0.5).astype(np.uint8)
-    return Song(mean.reshape(-1, STEPS_PER_BAR, len(DRUMS)), segments)
+    starts = notes.meters[section[first], 0] + first_bar * 4 * notes.ticks_per_quarter
+    return Song(mean.reshape(-1, STEPS_PER_BAR, len(DRUMS)), segments, starts)
 
 
 def has_sixteen_sixteenths(meters: np.ndarray) -> np.ndarray:
