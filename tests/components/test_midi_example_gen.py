@@ -131,7 +131,7 @@ def test_two_runs_give_the_same_examples(corpus, generated, tmp_path):
 
 def test_an_empty_split_is_refused(tmp_path):
     write_songs(tmp_path / "midi", 1)
-    with pytest.raises(InputError, match="too few to split"):
+    with pytest.raises(InputError, match="too few songs"):
         generate(tmp_path / "midi", tmp_path / "out")
 
 
