@@ -17,7 +17,7 @@ from drumline.components.midi_example_gen.counts import count
 from drumline.components.midi_example_gen.examples import serialize_examples
 from drumline.components.midi_example_gen.near_copies import find_near_copies, minhash
 from drumline.components.midi_example_gen.packing import pack, unpack
-from drumline.components.midi_example_gen.splits import Highest, fill_splits, merge_highest, split_of
+from drumline.components.midi_example_gen.splits import Ends, fill_splits, merge_ends, split_of
 from drumline.corpora.midi_sources import midi_in, printable
 from drumline.corpora.reading import Reading
 from drumline.drums.kit import DRUMS, combinations_of
@@ -98,13 +98,13 @@ class BorrowedIds(beam.PTransform):
         return (
             places
             | "Split" >> beam.FlatMap(self._split, beam.pvalue.AsSingleton(groups, default_value={}))
-            | "Highest" >> beam.CombinePerKey(lambda several: merge_highest(several, most))
-            | "OneKey" >> beam.Map(lambda highest: (None, highest))
+            | "Ends" >> beam.CombinePerKey(lambda several: merge_ends(several, most))
+            | "OneKey" >> beam.Map(lambda ends: (None, ends))
             | "Together" >> beam.GroupByKey()
-            | "Fill" >> beam.MapTuple(lambda _, highest: choose_owners(dict(highest), self.splits))
+            | "Fill" >> beam.MapTuple(lambda _, ends: choose_owners(dict(ends), self.splits))
         )
 
-    def _split(self, places: Places, groups: dict[str, str]) -> Iterator[tuple[tuple[str, str], Highest]]:
+    def _split(self, places: Places, groups: dict[str, str]) -> Iterator[tuple[tuple[str, str], Ends]]:
         song_id, _ = places
         for kind, owner in ((_GROUPS, groups.get(song_id, song_id)), (_SONGS, song_id)):
             yield (kind, split_of(owner, self.splits)), (owner,)
@@ -144,13 +144,13 @@ class ExamplesBySplit(beam.PTransform):
 Borrowed = dict[str, dict[str, str]]  # ids that move, by the kind of id that decides
 
 
-def choose_owners(highest: dict[tuple[str, str], Highest], splits: dict[str, int]) -> Borrowed:
+def choose_owners(ends: dict[tuple[str, str], Ends], splits: dict[str, int]) -> Borrowed:
     """Whether groups of near copies decide, or, where there are fewer than splits, songs; and which of them move.
 
-    highest: the highest ids by kind (groups, songs) and split.
+    ends: the lowest and highest ids by kind (groups, songs) and split.
     """
     for kind in (_GROUPS, _SONGS):
-        of_kind = {split: highest.get((kind, split), ()) for split in splits}
+        of_kind = {split: ends.get((kind, split), ()) for split in splits}
         if sum(map(len, of_kind.values())) >= len(splits):
             break
     return {kind: fill_splits(of_kind, splits)}
