@@ -116,7 +116,7 @@ class Inspection:
 
 @dataclass
 class Totals:
-    """What is in many files together."""
+    """What is in many files together; bars and windows of copies of a song count once."""
 
     files: int = 0
     songs: set[str] = field(default_factory=set)
@@ -131,9 +131,11 @@ class Totals:
         if found.song is None:
             self.rejected[found.reason] += 1
             return
+        self.off_grid += found.off_grid > _OFF_GRID
+        if found.song.id in self.songs:
+            return
         self.songs.add(found.song.id)
         self.bars += found.song.bars
-        self.off_grid += found.off_grid > _OFF_GRID
         for bars in WINDOW_BARS:
             self.windows[bars] += len(found.windows(bars))
 
@@ -141,7 +143,7 @@ class Totals:
         windows = ", ".join(f"{self.windows[bars]:,} of {_many(bars, 'bar')}" for bars in WINDOW_BARS)
         read = self.files - self.rejected.total()
         lines = [f"{_many(self.files, 'file')}: {_many(read, 'song')}, {len(self.songs):,} of them different"]
-        lines.append(f"{_many(self.bars, 'bar')}; windows: {windows}")
+        lines.append(f"{_many(self.bars, 'bar')} in these; windows: {windows}")
         if self.rejected:
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.rejected.most_common())
             lines.append(f"{_many(self.rejected.total(), 'file')} left out: {reasons}")

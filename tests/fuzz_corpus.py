@@ -22,6 +22,21 @@ _EVERY_EVENT = (
 )
 
 
+# Banks, programs and system exclusive messages that make parts rhythm or melodic, whole and cut short, on odd ports.
+_SETUPS = b"\x00\xff\x21\x01\xff\x00\xbf\x00\x7f\x00\xcf\x00\x00\x9f\x24\x64" + b"".join(
+    b"\x00\xf0" + bytes([size]) + message[:size]
+    for message in (
+        b"\x41\x10\x42\x12\x40\x1f\x15\x01\x00\xf7",
+        b"\x41\x10\x42\x12\x40\x00\x7f\x00\x41\xf7",
+        b"\x43\x10\x4c\x08\x0f\x07\x01\xf7\x00\x00",
+        b"\x43\x10\x4c\x08\x7f\x07\x01\xf7\x00\x00",
+        b"\x43\x10\x4c\x00\x00\x7e\x00\xf7\x00\x00",
+        b"\x7e\x7f\x09\x03\xf7\x00\x00\x00\x00\x00",
+    )
+    for size in range(len(message) + 1)
+)
+
+
 @dataclass
 class FuzzCorpus:
     """Names as `midi_in` gives them, from the folder on. What is in neither may be read or rejected.
@@ -101,6 +116,7 @@ def _good(songs: list[bytes]) -> dict[str, bytes]:
         "below/riff.mid": riff(songs[4]),
         "below/song.midi": songs[5],
         "karaoke.kar": karaoke,
+        "setups.mid": smf(_ALWAYS + _SETUPS + b"\x20\x99\x24\x64" * 99),
         "a chunk of 4 GB.mid": songs[5][:18] + b"\xff\xff\xff\xff" + songs[5][22:],
         "time signature of nothing over four.mid": smf(b"\x00\xff\x58\x04\x00\x02\x18\x08" + b"\x20\x99\x24\x64" * 99),
     }

@@ -1,10 +1,10 @@
 import json
 
 import pytest
-from drumline.corpora.inspection import WINDOW_BARS, Inspection, inspect
+from drumline.corpora.inspection import Inspection, inspect
 from drumline.drums.kit import combinations_of
 from drumline.drums.midi import Reason
-from drumline.drums.windows import read_windows
+from drumline.drums.windows import WINDOW_BARS, read_windows
 
 from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import KICK, NOT_IN_THE_KIT, STEP, midi_bytes, steps
@@ -55,7 +55,7 @@ def test_a_song_shows_the_windows_that_the_pipeline_reads(tmp_path):
     path = tmp_path / "beat.mid"
     path.write_bytes(BEAT)
     as_dict = json.loads(json.dumps(inspect_file(str(path)).as_dict(with_windows=True)))
-    assert list(as_dict) == ["path", "song", "bars", "segments", "windows", "combinations"]
+    assert list(as_dict) == ["path", "song", "bars", "segments", "off_grid", "windows", "combinations"]
     assert (as_dict["path"], as_dict["bars"], as_dict["segments"]) == (str(path), 18, [18])
     for bars in WINDOW_BARS:
         song, windows = read_windows(BEAT, bars)
@@ -74,8 +74,8 @@ def test_a_song_of_eight_bars_counts_no_window_of_sixteen(tmp_path):
     path = tmp_path / "short.mid"
     path.write_bytes(midi_bytes(steps(*range(0, 8 * 16, 5))))
     found = inspect_file(str(path))
-    assert found.as_dict(with_windows=False)["windows"] == {"2": 5, "16": 0}
-    assert "5 windows of 2 bars, 0 windows of 16 bars" in str(found)
+    assert found.as_dict(with_windows=False)["windows"] == {"1": 5, "2": 5, "4": 5, "8": 1, "16": 0}
+    assert "windows: 5 of 1 bar, 5 of 2 bars, 5 of 4 bars, 1 of 8 bars, 0 of 16 bars" in str(found)
 
 
 def test_files_come_in_the_order_of_their_paths(freedoom):

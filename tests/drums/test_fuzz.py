@@ -147,6 +147,8 @@ DRUM_TRACKS = st.lists(
     st.one_of(
         st.binary(min_size=1, max_size=4),
         st.sampled_from([b"\x00\x99\x24\x64", b"\x08\x24\x00", b"\x00\x89\x24\x00", b"\xff\xff\xff\x7f"]),
+        st.sampled_from([b"\x00\xb3\x00\x7f", b"\x00\xc3\x00", b"\x00\x93\x24\x64", b"\x00\xff\x21\x01\x7f"]),
+        st.builds(lambda data: b"\x00\xf0" + bytes([len(data)]) + data, st.binary(max_size=10)),
         st.builds(
             lambda above, below: b"\x00\xff\x58\x02" + bytes([above, below]), st.integers(0, 255), st.integers(0, 255)
         ),
