@@ -99,7 +99,9 @@ class Inspection:
         sentences = []
         if outside.any():
             pitches = ", ".join(f"{pitch} ({count})" for pitch, count in _count(notes.pitches[outside]))
-            sentences.append(f"{_many(outside.sum(), 'note')} of pitches that the drum map does not have: {pitches}")
+            sentences.append(
+                f"{_many(int(outside.sum()), 'note')} of pitches that the drum map does not have: {pitches}"
+            )
         for number, meter in enumerate(notes.meters):
             hits = int(((section == number) & ~outside).sum())
             if hits and not has_sixteen_sixteenths(notes.meters)[number]:

@@ -170,14 +170,14 @@ def test_inspect_of_a_folder_ends_with_totals_and_of_a_file_does_not(call, folde
 
 def test_inspect_draws_the_grid_of_a_file_and_says_what_was_dropped(call, tmp_path):
     meters = [(0, 4, 4), (2 * BAR, 3, 4), (2 * BAR + 12 * STEP, 4, 4)]
-    beat = [*steps(0, 24), *steps(32, 36), *steps(45, 50)]
+    beat = [*steps(0, 18), *steps(32, 36), *steps(45, 50)]
     path = tmp_path / "song.mid"
     path.write_bytes(midi_bytes(beat, steps(0, 3, pitch=HAT), steps(0, pitch=35), steps(1, pitch=24), meters=meters))
     lines = call("inspect", path, "--grid").stdout.splitlines()
     assert lines[0] == next(map(str, inspect([str(path)])))
     assert lines.index("bars 1-2:") < lines.index("bar 4:")
     kicks, hats = ([line.split("│")[1:-1] for line in lines if line.startswith(drum)] for drum in ("kick", "closed"))
-    assert kicks == [["●···············", "········●·······"], ["·●····●·········"]]
+    assert kicks == [["●···············", "··●·············"], ["·●····●·········"]]
     assert hats == [["●··●············", "················"], ["················"]]
     assert lines[-1] == (
         "dropped: 1 note of pitches that the drum map does not have: 24 (1); 2 hits in 3/4 from bar 3, as only 4/4, "

@@ -1,10 +1,14 @@
 import json
 
+import numpy as np
 import pytest
-from drumline.corpora.inspection import Inspection, inspect
+from drumline.corpora.inspection import Inspection, Totals, inspect
+from drumline.corpora.reading import Reading
 from drumline.drums.kit import combinations_of
 from drumline.drums.midi import Reason
 from drumline.drums.windows import WINDOW_BARS, read_windows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import KICK, NOT_IN_THE_KIT, STEP, midi_bytes, steps
@@ -120,3 +124,33 @@ def test_names_are_shown_as_text_whatever_their_bytes(tmp_path):
         assert found.as_dict(with_windows=False)["path"] == name
         assert str(found).startswith(f"{name}: {words}")
         str(found).encode()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 74), st.integers(0, 2**32 - 1), st.integers(1, 30), st.booleans(), st.integers(0, 16))
+def test_a_mutated_real_file_is_shown_or_refused_in_a_sentence(freedoom, tmp_path, song, seed, damages, loops, channel):
+    generator = np.random.default_rng(seed)
+    midi = bytearray(sorted(freedoom.glob("*.mid"))[song].read_bytes())
+    for _ in range(damages):
+        place, kind = generator.integers(len(midi)), generator.integers(4)
+        if kind == 0:
+            midi[place] = generator.integers(256)
+        elif kind == 1:
+            midi[place] ^= 1 << generator.integers(8)
+        elif kind == 2:
+            del midi[place : place + generator.integers(1, 9)]
+        else:
+            midi[place:place] = generator.bytes(generator.integers(1, 9))
+    (tmp_path / "song.mid").write_bytes(midi)
+    (found,) = inspect([str(tmp_path / "song.mid")], Reading(channel=channel, loops=loops))
+    totals = Totals()
+    totals.add(found)
+    assert "\n" not in str(found)
+    assert str(totals).startswith("1 file: ")
+    assert json.loads(json.dumps(found.as_dict(with_windows=True)))["path"] == str(tmp_path / "song.mid")
+    if found.song:
+        assert len(found.describe_segments()) == len(found.song.segments)
+        assert 0 <= found.off_grid <= 1
+        found.describe_dropped()
+    else:
+        assert found.detail
