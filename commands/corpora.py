@@ -3,7 +3,9 @@
 import json
 
 import click
-from drumline.commands.group import drumline
+from drumline.commands.group import drumline, show
+
+from drumline.errors import InputError
 
 
 @drumline.command()
@@ -40,17 +42,43 @@ def fetch(runs, corpora):
 @click.argument("path")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--windows", "with_windows", is_flag=True, help="The combinations of each distinct window, too.")
-def inspect(path, as_json, with_windows):
+@click.option("--grid", is_flag=True, help="Draw the drums of a single file, and say what of them was dropped and why.")
+@click.option(
+    "--map",
+    "drum_map",
+    default="",
+    metavar="NAME|FILE",
+    help="Which pitches are which drum: gm, roland, or a TOML or JSON file.",
+    show_default="drum_map.toml in the folder of a file or above it, or gm",
+)
+@click.option(
+    "--channel",
+    type=click.IntRange(1, 16),
+    help="MIDI channel of the drums.",
+    show_default="10, and those that XG, GS and GM2 files give a drum kit",
+)
+@click.option("--loops", is_flag=True, help="Repeat files that are shorter than a window until they fill it.")
+def inspect(path, as_json, with_windows, grid, drum_map, channel, loops):
     """What the pipeline sees in a MIDI file, an archive or a folder of both: bars, segments, windows, or why a file is
     left out.
 
+    A segment is a stretch of bars without a silent one; windows lie within segments. A hit is off the grid where it is
+    a quarter of a sixteenth or more from the nearest sixteenth, as triplets and swing are.
+
     Archives are .tar, .tar.gz, .tgz and .zip; .mid.gz is unpacked. A byte of a name that is not UTF-8 is shown as
     \\xNN, a control character too.
+
+    A drum map file has a line for each drum, the pitch first that is written: "closed hi-hat" = [42, 44, 22]
     """
     from drumline.corpora import find as corpora
     from drumline.corpora import inspection
+    from drumline.corpora.reading import Reading
 
-    for found in inspection.inspect(corpora.midi_files(path)):
+    totals = inspection.Totals()
+    for found in inspection.inspect(corpora.midi_files(path), Reading(drum_map, channel or 0, loops)):
+        totals.add(found)
+        if grid and totals.files > 1:
+            raise InputError(f"{path}: --grid draws a single file, and this holds more; name one of them")
         if as_json:
             click.echo(json.dumps(found.as_dict(with_windows=with_windows)))
             continue
@@ -59,3 +87,19 @@ def inspect(path, as_json, with_windows):
             for bars in inspection.WINDOW_BARS:
                 for window in found.windows(bars):
                     click.echo(f"  {bars} bars: {' '.join(map(str, window))}")
+    if grid and found.song:
+        _draw(found)
+    if totals.files > 1 and not as_json:
+        click.echo(f"\n{totals}")
+
+
+def _draw(found) -> None:
+    from drumline.play.grid import draw_grid
+
+    bars = found.song.velocities
+    for words, length in zip(found.describe_segments(), found.song.segments.tolist(), strict=True):
+        click.echo(f"\n{words}:")
+        show(draw_grid(bars[:length].reshape(-1, bars.shape[-1]) > 0))
+        bars = bars[length:]
+    dropped = found.describe_dropped()
+    click.echo("\ndropped: " + ("; ".join(dropped) if dropped else "nothing"))

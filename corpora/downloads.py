@@ -11,6 +11,8 @@ from typing import BinaryIO
 import pooch
 import requests
 import urllib3
+from drumline.corpora.reading import DRUM_MAP_FILE
+from drumline.drums.kit import ROLAND, DrumMap
 from requests.adapters import HTTPAdapter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -26,11 +28,12 @@ _BUSY = (429, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Download:
-    """sha256: of the archive, in hexadecimal. license: one sentence, with what to cite."""
+    """sha256: of the archive, in hexadecimal. license: one sentence, with what to cite. drum_map: of its kit."""
 
     address: str
     sha256: str
     license: str
+    drum_map: DrumMap | None = None
 
     @property
     def file_name(self) -> str:
@@ -46,6 +49,7 @@ DOWNLOADS = {
         "The Groove MIDI Dataset by Google LLC (https://magenta.tensorflow.org/datasets/groove) is licensed under "
         "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/); cite J. Gillick, A. Roberts, J. Engel, D. Eck, "
         "D. Bamman: Learning to Groove with Inverse Sequence Transformations, ICML 2019.",
+        ROLAND,
     ),
     "lakh": Download(
         "http://hog.ee.columbia.edu/craffel/lmd/lmd_full.tar.gz",
@@ -58,7 +62,7 @@ DOWNLOADS = {
 
 
 def fetch_download(name: str, into: Path) -> Path:
-    """A corpus of DOWNLOADS: its archive and its licence in `into`/`name`, which is returned.
+    """A corpus of DOWNLOADS: its archive, its licence and its drum map in `into`/`name`, which is returned.
 
     The archive stands there only when its checksum is right; until then it is NAME.partial, which a later call goes on
     with. An archive that is there and right is not downloaded again. Raises InputError.
@@ -77,6 +81,8 @@ def fetch_download(name: str, into: Path) -> Path:
         corpus.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(download.address, f"sha256:{download.sha256}", download.file_name, corpus, downloader=got)
         (corpus / "LICENSE").write_text(download.license + "\n")
+        if download.drum_map:
+            (corpus / DRUM_MAP_FILE).write_text(download.drum_map.to_toml())
     except InputError:
         raise
     except OSError as error:

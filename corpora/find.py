@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drumline.corpora.midi_sources import ARCHIVE_SUFFIXES, MIDI_SUFFIXES, is_archive, is_midi
+from drumline.corpora.reading import DRUM_MAP_FILE
 from drumline.corpora.whole_folder import is_whole, replace_folder
 from rich.console import Console
 from rich.progress import track
@@ -108,7 +109,9 @@ def songs_in_wad(wad: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def fetch_folder(folder: Path, into: Path) -> Path:
-    """Copies the MIDI files of a folder, and the folders they lie in, to `into`/(the folder's name), which is returned.
+    """Copies the MIDI files and drum maps of a folder, and the folders they lie in, to `into`/(the folder's name).
+
+    Returns that folder.
 
     A file that is there already with the same size and time is not copied again. Raises InputError.
     """
@@ -118,8 +121,9 @@ def fetch_folder(folder: Path, into: Path) -> Path:
     if corpus.resolve() == folder.resolve():
         return corpus
     console = Console(stderr=True)
+    drum_maps = [str(path) for path in folder.rglob(DRUM_MAP_FILE)]
     for source in track(
-        midi_files(folder),
+        midi_files(folder) + drum_maps,
         description=f"copying {folder}",
         console=console,
         transient=True,

@@ -23,6 +23,21 @@ _EVERY_EVENT = (
 )
 
 
+# Banks, programs and system exclusive messages that make parts rhythm or melodic, whole and cut short, on odd ports.
+_SETUPS = b"\x00\xff\x21\x01\xff\x00\xbf\x00\x7f\x00\xcf\x00\x00\x9f\x24\x64" + b"".join(
+    b"\x00\xf0" + bytes([size]) + message[:size]
+    for message in (
+        b"\x41\x10\x42\x12\x40\x1f\x15\x01\x00\xf7",
+        b"\x41\x10\x42\x12\x40\x00\x7f\x00\x41\xf7",
+        b"\x43\x10\x4c\x08\x0f\x07\x01\xf7\x00\x00",
+        b"\x43\x10\x4c\x08\x7f\x07\x01\xf7\x00\x00",
+        b"\x43\x10\x4c\x00\x00\x7e\x00\xf7\x00\x00",
+        b"\x7e\x7f\x09\x03\xf7\x00\x00\x00\x00\x00",
+    )
+    for size in range(len(message) + 1)
+)
+
+
 @dataclass
 class FuzzCorpus:
     """Names as `midi_in` gives them, from the folder on. What is in neither may be read or rejected.
@@ -44,6 +59,7 @@ def write_fuzz_corpus(folder: Path, songs: list[bytes], seed: int = 0) -> FuzzCo
         file.truncate(NOTHING)
     corpus = FuzzCorpus(dict(good), {*rejected, *_enormous(), "nothing.mid"})
     _write_packed(folder, corpus, songs[0])
+    _write_notes_without_end(folder, corpus)
     _write_what_is_no_file(folder, corpus, songs[1])
     _write_archives(folder, corpus, everything, good, rejected)
     return FuzzCorpus(
@@ -102,6 +118,9 @@ def _good(songs: list[bytes]) -> dict[str, bytes]:
         "below/riff.mid": riff(songs[4]),
         "below/song.midi": songs[5],
         "karaoke.kar": karaoke,
+        "setups.mid": smf(_ALWAYS + _SETUPS + b"\x20\x99\x24\x64" * 99),
+        "a chunk of 4 GB.mid": songs[5][:18] + b"\xff\xff\xff\xff" + songs[5][22:],
+        "time signature of nothing over four.mid": smf(b"\x00\xff\x58\x04\x00\x02\x18\x08" + b"\x20\x99\x24\x64" * 99),
     }
 
 
@@ -118,14 +137,13 @@ def _rejected(song: bytes) -> dict[str, bytes]:
         "no track.mid": smf(),
         "half a header.kar": song[:9],
         "half a RIFF.rmi": riff(song)[:30],
-        "a chunk of 4 GB.mid": smf() + b"MTrk\xff\xff\xff\xff" + song[22:],
+        "a chunk of 4 GB without an end.mid": smf() + b"MTrk\xff\xff\xff\xff" + b"\x20\x99\x24\x64" * 99,
         "endless number.mid": smf(b"\xff" * 99),
         "no status.mid": smf(b"\x00\x24\x64" * 99),
         "note cut off.mid": smf(_ALWAYS + b"\x00\x99\x24"),
         "time signature cut off.mid": smf(_ALWAYS + b"\x00\xff\x58\x04"),
         "text cut off.mid": smf(_ALWAYS + b"\x20\x99\x24\x64" * 99 + b"\x00\xff\x01\x7fabc"),
         "system exclusive cut off.mid": smf(_ALWAYS + b"\x00\xf0\xff\xff\xff\x7f"),
-        "time signature of nothing over four.mid": smf(b"\x00\xff\x58\x04\x00\x02\x18\x08" + b"\x20\x99\x24\x64" * 99),
     }
 
 
@@ -161,7 +179,6 @@ def _enormous() -> dict[str, bytes]:
     a_bar_on = b"\x83\x00\x24\x64"  # 384 ticks
     return {
         "a million notes at once.mid": smf(b"\x00\x99\x24\x64" + b"\x00\x24\x64" * MILLION + b"\x01\x24\x00" * MILLION),
-        "a million notes that never end.mid": smf(b"\x00\x99\x24\x64" + b"\x01\x24\x64" * MILLION),
         "a million bars.mid": smf(b"\x00\x99\x24\x64" + a_bar_on * MILLION + b"\x01\x24\x00"),
         "a million notes far apart.mid": smf(
             b"\x00\x99\x24\x64" + (_LONGEST_DELTA + b"\x24\x64") * MILLION + b"\x01\x24\x00", division=1
@@ -174,6 +191,12 @@ def _enormous() -> dict[str, bytes]:
         ),
         "65,535 tracks.mid": smf(*[b""] * 65_535),
     }
+
+
+def _write_notes_without_end(folder: Path, corpus: FuzzCorpus) -> None:
+    name, midi = "a million notes that never end.mid", smf(b"\x00\x99\x24\x64" + b"\x01\x24\x64" * MILLION)
+    _write(folder, name, midi)
+    corpus.good[name] = midi
 
 
 def _write_what_is_no_file(folder: Path, corpus: FuzzCorpus, song: bytes) -> None:

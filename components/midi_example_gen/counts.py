@@ -12,7 +12,8 @@ from drumline.naming import property_name
 
 _NAMESPACE = "MidiExampleGen"
 _COUNTERS = (
-    *("files", "songs", "windows in songs", "windows"),
+    *("files", "songs", "songs with near copies"),
+    *("windows in songs", "windows", "windows moved to near copies"),
     *(f"rejected {reason}" for reason in Reason),
     *(f"hits of {drum}" for drum in DRUMS),
 )
@@ -27,7 +28,8 @@ def count(element: Any, name: str, by: int = 1) -> Any:
 @dataclass(frozen=True)
 class Counts:
     """Counters by name: files, songs, windows in songs (before equal ones were dropped), windows (after),
-    `windows in <split>`, `hits of <drum>` in all songs, and `rejected <reason>` files.
+    `windows in <split>`, `hits of <drum>` in all songs, and `rejected <reason>` files; songs with near copies, and the
+    windows of these that are in another split than their song alone would be.
     """
 
     by_name: dict[str, int]
@@ -56,6 +58,6 @@ class Counts:
                 f"`./run drumline inspect {input_base}` tells why for each"
             )
         raise InputError(
-            f"{input_base}: the split {' and '.join(empty)} would be empty: its {files} MIDI files ({rejected}) hold "
-            f"{self.by_name['songs']} songs with drum windows, which is too few to split 80/10/10; add more songs"
+            f"{input_base}: too few songs: its {files} MIDI files ({rejected}) hold {self.by_name['songs']} with drum "
+            f"windows of their own, and it takes {len(splits)}, one each for {', '.join(splits)}; add more songs"
         )

@@ -3,9 +3,11 @@
 import copy
 import hashlib
 import os
+from pathlib import Path
 
 from drumline.components.midi_example_gen.finding import files_matching
 from drumline.corpora.midi_sources import printable
+from drumline.corpora.reading import find_drum_map_file
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.dsl.components.base import base_driver
 from tfx.types.standard_component_specs import EXAMPLES_KEY
@@ -50,9 +52,12 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
             ) from error
 
     def get_input_fingerprint(self, span, version):
-        digest = hashlib.sha256()
+        digest, folders = hashlib.sha256(), set()
         for split in self._splits:
             pattern = self.get_pattern_for_span_version(split.pattern, span, version)
             for path, state in files_matching(os.path.join(self._input_base_uri, pattern)).items():
                 digest.update(os.fsencode(path) + f"\0{state}\n".encode())
+                folders.add(os.path.dirname(path))
+        for file in sorted({find_drum_map_file(folder) for folder in folders} - {""}):
+            digest.update(os.fsencode(file) + b"\0" + Path(file).read_bytes() + b"\n")
         return digest.hexdigest()

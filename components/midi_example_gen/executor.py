@@ -6,6 +6,7 @@ import apache_beam as beam
 from drumline.components.midi_example_gen import transforms
 from drumline.components.midi_example_gen.counts import Counts, count
 from drumline.components.midi_example_gen.finding import files_matching
+from drumline.corpora.reading import Reading
 from tfx.components.example_gen import base_example_gen_executor, write_split
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
@@ -16,6 +17,7 @@ from tfx.utils import proto_utils
 from drumline.naming import INPUT_BASE
 
 BARS = "bars"
+DRUM_MAP, CHANNEL, LOOPS = "drum_map", "channel", "loops"
 # Found by measuring (docs/SCALE.md): workers take some ten seconds to start, and below this that is not won back.
 MANY_FILES = 30_000
 ONE_PROCESS_A_CORE = [
@@ -37,19 +39,24 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
     def GenerateExamplesByBeam(self, pipeline, exec_properties):
         """Serialized tf.Examples by split, and under REJECTIONS a line of JSON a rejected file."""
-        bars = exec_properties[BARS]
+        bars, splits = exec_properties[BARS], _splits(exec_properties)
         read = (
             pipeline
             | "Pattern" >> beam.Create([_pattern(exec_properties)])
             | "FindFiles" >> beam.FlatMap(lambda pattern: map(os.fsencode, files_matching(pattern)))
             | "SpreadFiles" >> beam.Reshuffle()
-            | "ReadSongs" >> transforms.ReadSongs(bars)
+            | "ReadSongs" >> transforms.ReadSongs(bars, _reading(exec_properties))
         )
-        places = read["songs"] | "DistinctWindows" >> transforms.DistinctWindows(bars)
-        examples = {"songs": read["songs"], "places": places} | "Examples" >> transforms.ExamplesBySplit(
-            bars, _splits(exec_properties)
-        )
-        return {split: examples[split] for split in _splits(exec_properties)} | {REJECTIONS: read[transforms.REJECTED]}
+        windows = read["songs"] | "DistinctWindows" >> transforms.DistinctWindows(bars)
+        groups = windows[transforms.MINHASHES] | "NearCopies" >> transforms.NearCopies()
+        borrowed = (windows["places"], groups) | "BorrowedIds" >> transforms.BorrowedIds(splits)
+        examples = {
+            "songs": read["songs"],
+            "places": windows["places"],
+            "groups": groups,
+            "borrowed": borrowed,
+        } | "Examples" >> transforms.ExamplesBySplit(bars, splits)
+        return {split: examples[split] for split in splits} | {REJECTIONS: read[transforms.REJECTED]}
 
     def Do(self, input_dict, output_dict, exec_properties):
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -92,6 +99,12 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 def _pattern(exec_properties) -> str:
     config = proto_utils.json_to_proto(exec_properties[keys.INPUT_CONFIG_KEY], example_gen_pb2.Input())
     return os.path.join(exec_properties[keys.INPUT_BASE_KEY], config.splits[0].pattern)
+
+
+def _reading(exec_properties) -> Reading:
+    return Reading(
+        exec_properties.get(DRUM_MAP) or "", exec_properties.get(CHANNEL) or 0, bool(exec_properties.get(LOOPS))
+    )
 
 
 def _splits(exec_properties) -> dict[str, int]:

@@ -10,9 +10,10 @@ from drumline.commands.main import drumline
 from drumline.corpora import debian, downloads
 from drumline.corpora.find import midi_files
 from drumline.corpora.inspection import inspect
+from drumline.drums.windows import WINDOW_BARS
 
 from tests.fuzz_corpus import riff, tar_of, zip_of
-from tests.midi_files import midi_bytes, steps
+from tests.midi_files import BAR, HAT, STEP, midi_bytes, steps
 from tests.results.store import METRICS, Runs
 
 ROOT = Path(__file__).parent.parent.parent
@@ -181,8 +182,62 @@ def test_fetching_into_a_place_that_cannot_be_written_is_one_sentence(call, fold
 def test_inspect_shows_each_file_and_why_one_is_left_out(call, folder):
     result = call("inspect", folder)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == list(map(str, inspect(midi_files(folder))))
-    assert "left out: no drums in 4/4" in result.stdout.splitlines()[1]
+    lines = result.stdout.splitlines()
+    assert lines[:2] == list(map(str, inspect(midi_files(folder))))
+    assert "left out: no drums in 4/4" in lines[1]
+
+
+def test_inspect_of_a_folder_ends_with_totals_and_of_a_file_does_not(call, folder):
+    (folder / "copy.mid").write_bytes((folder / "a.mid").read_bytes())
+    assert call("inspect", folder).stdout.splitlines()[3:] == [
+        "",
+        "3 files: 2 songs, 1 of them different",
+        "18 bars in these; windows: 5 of 1 bar, 5 of 2 bars, 5 of 4 bars, 5 of 8 bars, 3 of 16 bars",
+        "1 file left out: 1 no drums in 4/4",
+    ]
+    assert len(call("inspect", folder / "a.mid").stdout.splitlines()) == 1
+
+
+def test_inspect_draws_the_grid_of_a_file_and_says_what_was_dropped(call, tmp_path):
+    meters = [(0, 4, 4), (2 * BAR, 3, 4), (2 * BAR + 12 * STEP, 4, 4)]
+    beat = [*steps(0, 18), *steps(32, 36), *steps(45, 50)]
+    path = tmp_path / "song.mid"
+    path.write_bytes(midi_bytes(beat, steps(0, 3, pitch=HAT), steps(0, pitch=35), steps(1, pitch=24), meters=meters))
+    lines = call("inspect", path, "--grid").stdout.splitlines()
+    assert lines[0] == next(map(str, inspect([str(path)])))
+    assert lines.index("bars 1-2:") < lines.index("bar 4:")
+    kicks, hats = ([line.split("│")[1:-1] for line in lines if line.startswith(drum)] for drum in ("kick", "closed"))
+    assert kicks == [["●···············", "··●·············"], ["·●····●·········"]]
+    assert hats == [["●··●············", "················"], ["················"]]
+    assert lines[-1] == (
+        "dropped: 1 note of pitches that the drum map does not have: 24 (1); 2 hits in 3/4 from bar 3, as only 4/4, "
+        "2/2 and 8/8 are read; 1 hit on a step that already has the same drum"
+    )
+
+
+def test_inspect_draws_no_grid_of_a_folder(call, folder):
+    result = call("inspect", folder, "--grid")
+    assert f"{folder}: --grid draws a single file, and this holds more; name one of them" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_inspect_reads_by_the_map_the_channel_and_the_loops_that_it_is_told(call, tmp_path):
+    path = tmp_path / "song.mid"
+    path.write_bytes(midi_bytes(melody=steps(0, pitch=58)))
+    assert "pass `--channel 1`" in call("inspect", path).stdout
+    assert "never play the 2 bars on end" in call("inspect", path, "--channel", 1).stdout
+    options = ["--channel", "1", "--loops", "--json", "--windows"]
+    crash, low_tom = (
+        json.loads(call("inspect", path, *options, "--map", name).stdout)["combinations"]["2"]
+        for name in ("gm", "roland")
+    )
+    assert (crash, low_tom) == ([[1 << 7, *[0] * 15] * 2], [[1 << 4, *[0] * 15] * 2])
+
+
+def test_an_unknown_map_is_one_sentence_that_names_the_known(call, folder):
+    assert "tabla: there is no drum map or readable file of this name; the maps are gm, roland" in sentence_of(
+        call("inspect", folder, "--map", "tabla")
+    )
 
 
 def test_inspect_in_json_is_one_object_a_line(call, folder):
@@ -195,7 +250,7 @@ def test_inspect_in_json_is_one_object_a_line(call, folder):
 def test_inspect_with_windows_lists_the_combinations_of_each(call, folder):
     lines = call("inspect", folder / "a.mid", "--windows").stdout.splitlines()
     (found,) = inspect([str(folder / "a.mid")])
-    windows = [f"  {bars} bars: {' '.join(map(str, w))}" for bars in (2, 16) for w in found.windows(bars)]
+    windows = [f"  {bars} bars: {' '.join(map(str, w))}" for bars in WINDOW_BARS for w in found.windows(bars)]
     assert lines == [str(found), *windows]
 
 
@@ -211,8 +266,10 @@ def test_inspect_reads_archives_riff_and_karaoke_as_they_are(call, tmp_path):
         assert found == found[:1] * 3
     assert whole["a.zip"] == whole["b.tgz"] == whole["c.tar"]
     (tmp_path / "c.tar").write_bytes(tar_of(files)[:2000])
-    lines = call("inspect", tmp_path).stdout.splitlines()
+    lines, _, totals = call("inspect", tmp_path).stdout.partition("\n\n")
+    lines = lines.splitlines()
     assert len(lines) == 6 + 2 + 1
+    assert totals.startswith("9 files: 8 songs, 1 of them different")
     assert lines[-1] == f"{tmp_path / 'c.tar'}: left out: unreadable (the archive is cut off)"
 
 
@@ -226,7 +283,7 @@ def test_inspect_writes_utf_8_whatever_the_names(tmp_path, options):
         [sys.executable, "-m", "drumline", "inspect", *options, tmp_path], cwd=ROOT, capture_output=True
     )
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.decode().splitlines()
+    lines = done.stdout.decode().splitlines()[:2]
     names = [json.loads(line)["path"] if options else line.partition(":")[0] for line in lines]
     assert names == [f"{tmp_path}/d\u00e9j\u00e0.mid", f"{tmp_path}/odd \\xff\\x0a.mid"]
 

@@ -13,24 +13,32 @@ import tensorflow as tf
 from apache_beam.io.filesystem import FileMetadata, MatchResult
 from apache_beam.io.localfilesystem import LocalFileSystem
 from drumline.components.midi_example_gen import SPLITS, MidiExampleGen, executor
+from drumline.components.midi_example_gen.driver import InputProcessor
 from drumline.components.midi_example_gen.executor import Executor
 from drumline.components.midi_example_gen.finding import files_matching
+from drumline.components.midi_example_gen.splits import split_of
 from drumline.corpora.find import midi_files
 from drumline.corpora.inspection import inspect
-from drumline.drums.kit import combinations_of
+from drumline.corpora.reading import DRUM_MAP_FILE
+from drumline.drums.kit import ROLAND, combinations_of
 from drumline.drums.midi import RejectedError
+from drumline.drums.notes import write_midi
 from drumline.drums.windows import read_windows
 from google.protobuf import json_format
+from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
 from tfx.types.experimental.simple_artifacts import File
 
 from drumline.errors import InputError
 from tests.end_to_end.songs import write_songs
+from tests.midi_files import STEP, midi_bytes
+
+CASES = Path(__file__).parent.parent / "cases"
 
 
-def generate(folder, out, bars=2):
+def generate(folder, out, bars=2, **reading):
     """Runs the executor as the component configures it. Returns the artifact, and (song, velocities) by split."""
-    component = MidiExampleGen(str(folder), bars)
+    component = MidiExampleGen(str(folder), bars, **reading)
     exec_properties = {
         name: json_format.MessageToJson(value) if hasattr(value, "DESCRIPTOR") else value
         for name, value in component.exec_properties.items()
@@ -129,10 +137,75 @@ def test_two_runs_give_the_same_examples(corpus, generated, tmp_path):
     assert as_set(generate(corpus, tmp_path)[1]) == as_set(generated[1])
 
 
-def test_an_empty_split_is_refused(tmp_path):
-    write_songs(tmp_path / "midi", 1)
-    with pytest.raises(InputError, match="too few to split"):
+@pytest.mark.parametrize("songs", [1, 2])
+def test_fewer_than_three_songs_are_refused_with_the_number_that_it_takes(tmp_path, songs):
+    write_songs(tmp_path / "midi", songs)
+    with pytest.raises(InputError, match=f"hold {songs} with drum windows of their own, and it takes 3, one each for"):
         generate(tmp_path / "midi", tmp_path / "out")
+
+
+@pytest.mark.parametrize("songs", [3, 5])
+def test_few_songs_fill_every_split(tmp_path, songs):
+    write_songs(tmp_path / "midi", songs)
+    splits = generate(tmp_path / "midi", tmp_path / "out")[1]
+    assert set(splits) == set(SPLITS)
+    assert all(splits.values())
+
+
+def test_twelve_songs_make_windows_of_sixteen_bars_in_every_split(tmp_path):
+    splits = generate(CASES / "40-twelve-songs", tmp_path, bars=16)[1]
+    assert all(len(splits[split]) >= 33 for split in SPLITS)
+
+
+def test_songs_with_near_copies_share_their_split_and_the_windows_that_moved_are_counted(tmp_path):
+    for song in range(12):
+        rng = np.random.default_rng(song)
+        grid = (rng.random((24 * 16, 9)) < 0.2).astype(np.int64)
+        grid[::16, 0] = 1
+        for copy in range(3):
+            grid[[37 * copy, 301], 3 + copy] ^= 1
+            write_midi(grid, tmp_path / f"{song} {copy}.mid")
+    artifact, splits = generate(tmp_path, tmp_path / "out")
+    where = defaultdict(set)
+    for split, windows in splits.items():
+        for song, _ in windows:
+            where[song].add(split)
+    groups = defaultdict(set)
+    for found in inspect(midi_files(tmp_path)):
+        groups[Path(found.path).name.split()[0]] |= where[found.song.id]
+    assert {len(of_group) for of_group in groups.values()} == {1}
+    assert len(groups) == 12
+    assert artifact.get_int_custom_property("songs_with_near_copies") == 36
+    moved = artifact.get_int_custom_property("windows_moved_to_near_copies")
+    assert 0 < moved < artifact.get_int_custom_property("windows")
+    alone = {song: split_of(song, SPLITS) for song in where}
+    assert moved >= sum(alone[song] != split for split, windows in splits.items() for song, _ in windows) > 0
+
+
+def test_drum_map_channel_and_loops_are_those_of_the_component(tmp_path):
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    for song in range(3):
+        notes = [(step * STEP, 58, 100) for step in (0, song + 1)]
+        (folder / f"{song}.mid").write_bytes(midi_bytes(melody=notes))
+    with pytest.raises(InputError, match="3 no drums"):
+        generate(folder, tmp_path / "none")
+    (tmp_path / "kit.json").write_text(ROLAND.to_json())
+    options = {"drum_map": str(tmp_path / "kit.json"), "channel": 1, "loops": True}
+    component = MidiExampleGen(str(folder), 2, **options)
+    assert component.exec_properties["drum_map"] == ROLAND.to_json()
+    splits = generate(folder, tmp_path / "out", **options)[1]
+    windows = [velocities for windows in splits.values() for _, velocities in windows]
+    assert [np.flatnonzero(window.any(axis=0)).tolist() for window in windows] == [[4]] * 3
+
+
+def test_a_drum_map_that_changes_is_read_anew(corpus, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "song.mid").write_bytes((corpus / "COPY.MID").read_bytes())
+    splits = [example_gen_pb2.Input.Split(name="midi", pattern="*")]
+    before, again = (InputProcessor(str(tmp_path), splits).get_input_fingerprint(None, None) for _ in range(2))
+    (tmp_path / DRUM_MAP_FILE).write_text(ROLAND.to_toml())
+    assert before == again != InputProcessor(str(tmp_path), splits).get_input_fingerprint(None, None)
 
 
 def test_only_midi_files_match_a_pattern_but_folders_are_searched(corpus):

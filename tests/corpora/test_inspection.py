@@ -1,10 +1,14 @@
 import json
 
+import numpy as np
 import pytest
-from drumline.corpora.inspection import WINDOW_BARS, Inspection, inspect
+from drumline.corpora.inspection import Inspection, Totals, inspect
+from drumline.corpora.reading import Reading
 from drumline.drums.kit import combinations_of
 from drumline.drums.midi import Reason
-from drumline.drums.windows import read_windows
+from drumline.drums.windows import WINDOW_BARS, read_windows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.fuzz_corpus import riff, tar_of, zip_of
 from tests.midi_files import KICK, NOT_IN_THE_KIT, STEP, midi_bytes, steps
@@ -55,7 +59,7 @@ def test_a_song_shows_the_windows_that_the_pipeline_reads(tmp_path):
     path = tmp_path / "beat.mid"
     path.write_bytes(BEAT)
     as_dict = json.loads(json.dumps(inspect_file(str(path)).as_dict(with_windows=True)))
-    assert list(as_dict) == ["path", "song", "bars", "segments", "windows", "combinations"]
+    assert list(as_dict) == ["path", "song", "bars", "segments", "off_grid", "windows", "combinations"]
     assert (as_dict["path"], as_dict["bars"], as_dict["segments"]) == (str(path), 18, [18])
     for bars in WINDOW_BARS:
         song, windows = read_windows(BEAT, bars)
@@ -74,8 +78,8 @@ def test_a_song_of_eight_bars_counts_no_window_of_sixteen(tmp_path):
     path = tmp_path / "short.mid"
     path.write_bytes(midi_bytes(steps(*range(0, 8 * 16, 5))))
     found = inspect_file(str(path))
-    assert found.as_dict(with_windows=False)["windows"] == {"2": 5, "16": 0}
-    assert "5 windows of 2 bars, 0 windows of 16 bars" in str(found)
+    assert found.as_dict(with_windows=False)["windows"] == {"1": 5, "2": 5, "4": 5, "8": 1, "16": 0}
+    assert "windows: 5 of 1 bar, 5 of 2 bars, 5 of 4 bars, 1 of 8 bars, 0 of 16 bars" in str(found)
 
 
 def test_files_come_in_the_order_of_their_paths(freedoom):
@@ -120,3 +124,33 @@ def test_names_are_shown_as_text_whatever_their_bytes(tmp_path):
         assert found.as_dict(with_windows=False)["path"] == name
         assert str(found).startswith(f"{name}: {words}")
         str(found).encode()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 74), st.integers(0, 2**32 - 1), st.integers(1, 30), st.booleans(), st.integers(0, 16))
+def test_a_mutated_real_file_is_shown_or_refused_in_a_sentence(freedoom, tmp_path, song, seed, damages, loops, channel):
+    generator = np.random.default_rng(seed)
+    midi = bytearray(sorted(freedoom.glob("*.mid"))[song].read_bytes())
+    for _ in range(damages):
+        place, kind = generator.integers(len(midi)), generator.integers(4)
+        if kind == 0:
+            midi[place] = generator.integers(256)
+        elif kind == 1:
+            midi[place] ^= 1 << generator.integers(8)
+        elif kind == 2:
+            del midi[place : place + generator.integers(1, 9)]
+        else:
+            midi[place:place] = generator.bytes(generator.integers(1, 9))
+    (tmp_path / "song.mid").write_bytes(midi)
+    (found,) = inspect([str(tmp_path / "song.mid")], Reading(channel=channel, loops=loops))
+    totals = Totals()
+    totals.add(found)
+    assert "\n" not in str(found)
+    assert str(totals).startswith("1 file: ")
+    assert json.loads(json.dumps(found.as_dict(with_windows=True)))["path"] == str(tmp_path / "song.mid")
+    if found.song:
+        assert len(found.describe_segments()) == len(found.song.segments)
+        assert 0 <= found.off_grid <= 1
+        found.describe_dropped()
+    else:
+        assert found.detail

@@ -31,7 +31,7 @@ def too_few(folder):
     [
         (without_drums, "no drum window in its 1 MIDI files (0 unreadable, 1 no drums"),
         (unreadable, "no drum window in its 2 MIDI files (2 unreadable"),
-        (too_few, "too few to split 80/10/10"),
+        (too_few, "too few songs"),
     ],
 )
 def test_an_unusable_corpus_stops_the_run_with_one_sentence(make, sentence, tmp_path):
