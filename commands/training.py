@@ -27,6 +27,9 @@ def _split_words(context, option, text: str) -> tuple[str, ...]:
 @click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv in short trainings.")
 @click.option("--pattern", default="*", help="What to read in the folder, such as 'span-{SPAN}/*': the latest span.")
 @click.option("--spans", type=int, default=1, help="Number of latest spans to train on, of those that were ever read.")
+@click.option("--map", "drum_map", default="", help="Drum map: gm, roland or a file.", show_default="gm")
+@click.option("--channel", type=click.IntRange(1, 16), help="MIDI channel of the drums.", show_default="10")
+@click.option("--loops", is_flag=True, help="Repeat files that are shorter than a window until they fill one.")
 @click.option("--force", is_flag=True, help="Run every node again, ignoring the cache.")
 @click.option("--beam-runner", default="direct", help="Runner of the Beam nodes: direct or flink (docs/CLUSTER.md).")
 @click.option("--flink-master", default="", help="HOST:PORT of a Flink cluster.", show_default="one on this machine")
@@ -45,6 +48,9 @@ def train(
     tune,
     pattern,
     spans,
+    drum_map,
+    channel,
+    loops,
     force,
     beam_runner,
     flink_master,
@@ -73,6 +79,9 @@ def train(
         flink_master=flink_master,
         beam_pipeline_args=beam_args,
         settings=settings,
+        drum_map=drum_map,
+        channel=channel or 0,
+        loops=loops,
     )
     _run(config)
     _print_latest(config.metadata)

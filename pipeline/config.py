@@ -9,6 +9,7 @@ from pathlib import Path
 
 from drumline.corpora.find import midi_files
 from drumline.corpora.midi_sources import printable
+from drumline.corpora.reading import Reading
 from drumline.pipeline.profiles import ModelProfile, Profile
 
 from drumline.errors import InputError
@@ -33,6 +34,7 @@ class Config:
       bars: Length of a window.
       profile: Name of a profile, or path of a TOML file.
       settings: Overrides of the profile's settings, as `training.steps=100`.
+      drum_map, channel, loops: How the corpus is read: see `drumline.corpora.reading.Reading`.
       models: Names of models; () stands for all of the profile.
       runs: Folder of everything that a run writes.
       pattern: What to read in `midi`; with {SPAN} in it, the latest span is read.
@@ -62,8 +64,12 @@ class Config:
     flink_master: str = ""
     beam_pipeline_args: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    drum_map: str = ""
+    channel: int = 0
+    loops: bool = False
 
     def __post_init__(self):
+        Reading(self.drum_map, self.channel, self.loops)
         if self.seed is not None and self.seed < 0:
             raise InputError(f"a random seed is 0 or more, not {self.seed}")
         if self.spans < 1:

@@ -43,7 +43,9 @@ def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pip
         nodes.append(corpus_fingerprint)
 
     # Reads MIDI files into windows of drum velocities, split by song.
-    example_gen = MidiExampleGen(config.midi, config.bars, config.pattern, fingerprint)
+    example_gen = MidiExampleGen(
+        config.midi, config.bars, config.pattern, fingerprint, config.drum_map, config.channel, config.loops
+    )
     nodes.append(example_gen)
 
     # Stops the run where the examples do not fit the curated schema.
