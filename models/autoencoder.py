@@ -76,7 +76,7 @@ class AutoencoderModel(DrumModel):
     def prepare_export(self, train: np.ndarray, held_out: np.ndarray, seed: int) -> None:
         """Fits the density that samples are drawn from, and keeps the latent codes of some other songs."""
         self.density = fit_density(self, train, held_out, seed)
-        self.other_z = self.posterior(pick_evenly(train, _OTHER_WINDOWS)).mean()
+        self.other_z = other_codes(self, train)
 
     def tracked(self) -> list[Any]:
         return [self.density]
@@ -147,3 +147,16 @@ class AutoencoderModel(DrumModel):
             "sample": sample,
             "interpolate": interpolate,
         }
+
+
+def other_codes(model: AutoencoderModel, windows: np.ndarray) -> tf.Tensor:
+    """Encodes some windows, which stand for those of another song.
+
+    Args:
+      model: A trained network.
+      windows: Combinations, integers [N, steps].
+
+    Returns:
+      Means of the posterior, float32 [n, Z].
+    """
+    return model.posterior(pick_evenly(windows, _OTHER_WINDOWS)).mean()
