@@ -29,21 +29,19 @@ Drop = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Code(NamedTuple):
-    """A latent code in its parts. `permuted` tells the decoder of windows whose drums are permuted, which training has.
+    """What the decoder is given of a window.
 
     Attributes:
-      window: [B, window_latent].
-      bars: [B, bars, bar_latent].
-      permuted: 0 or 1, [B, 1].
+      bars: The latent code of each bar, [B, bars, n].
+      permuted: 1 for a training window whose drums are permuted, else 0; [B, 1].
     """
 
-    window: tf.Tensor
     bars: tf.Tensor
     permuted: tf.Tensor
 
 
 class BarEncoder(keras.layers.Layer):
-    """The posterior: a code of the window and one of each bar, from a bidirectional LSTM over the bars."""
+    """The posterior of the codes, from a bidirectional LSTM over the bars."""
 
     def __init__(self, bars: int, sizes: BarVaeSizes):
         super().__init__()
@@ -51,7 +49,7 @@ class BarEncoder(keras.layers.Layer):
         self.of_steps = keras.layers.Dense(2 * sizes.encoder_units, activation="gelu")
         self.of_bar = keras.layers.Dense(sizes.encoder_units, activation="gelu")
         self.of_bars = keras.layers.Bidirectional(Lstm(sizes.encoder_units, return_sequences=True))
-        self.mu, self.sigma = (BarCodes(bars, sizes) for _ in range(2))
+        self.mu, self.sigma = (keras.layers.Dense(sizes.bar_latent, dtype="float32") for _ in range(2))
 
     def call(
         self, combinations: tf.Tensor, permuted: tf.Tensor, drop: Drop, training: bool = False
@@ -61,22 +59,8 @@ class BarEncoder(keras.layers.Layer):
         hits = tf.reshape(hits, [-1, self.bars, STEPS_PER_BAR * len(DRUMS)])
         bars = self.of_bar(drop(self.of_steps(tf.concat([hits, tf.repeat(permuted[:, None], self.bars, 1)], 2))))
         bars = tf.concat([bars, self.of_bars(bars, training=training)], axis=2)
-        return self.mu(bars), tf.nn.softplus(self.sigma(bars) + 0.5) + 1e-4  # sigma is near 1 at first
-
-
-class BarCodes(keras.layers.Layer):
-    """Linear: the parameters of z, those of the window before those of the bars."""
-
-    def __init__(self, bars: int, sizes: BarVaeSizes):
-        super().__init__()
-        self.length = bars * sizes.bar_latent
-        self.of_window = keras.layers.Dense(sizes.window_latent, dtype="float32") if sizes.window_latent else None
-        self.of_bar = keras.layers.Dense(sizes.bar_latent, dtype="float32")
-
-    def call(self, bars: tf.Tensor) -> tf.Tensor:
-        """bars: [B, bars, n].  Returns float32 [B, Z]."""
-        codes = tf.reshape(self.of_bar(bars), [-1, self.length])
-        return codes if self.of_window is None else tf.concat([self.of_window(tf.reduce_mean(bars, 1)), codes], 1)
+        mu, sigma = (tf.reshape(each(bars), [-1, self.bars * each.units]) for each in (self.mu, self.sigma))
+        return mu, tf.nn.softplus(sigma + 0.5) + 1e-4  # near 1 at first
 
 
 class BarDecoder(keras.layers.Layer):
@@ -88,7 +72,7 @@ class BarDecoder(keras.layers.Layer):
         self.lags = lookback.lags_of(bars)
         self.history = lookback.history_of(self.lags)
         self.of_bar = keras.layers.Dense(sizes.context, activation="gelu")
-        self.conductor = LstmStack(1, sizes.conductor_units, constant=sizes.window_latent)
+        self.conductor = LstmStack(1, sizes.conductor_units)
         self.context = keras.layers.Dense(sizes.context, activation="gelu")
         self.stack = LstmStack(1, sizes.decoder_units, constant=sizes.context)
         self.states = InitialStates(self.stack)
@@ -108,7 +92,7 @@ class BarDecoder(keras.layers.Layer):
         bars = tf.reshape(bars, [-1, lookback.BAR_HISTORY - 1 + self.bars, STEPS_PER_BAR])
         read = self.conductor_inputs(code, bars, drop)
         outputs, _ = self.conductor(read, self.conductor.zero_states(tf.shape(padded)[0]), training=training)
-        contexts = drop(self.contexts(outputs, code.window[:, None], code.bars, code.permuted[:, None]))
+        contexts = drop(self.contexts(outputs, code.bars, tf.repeat(code.permuted[:, None], self.bars, 1)))
         features, earlier = lookback.read_steps(padded, self.history, self.lags, self.compute_dtype)
         features, by_step = with_place(features, tf.range(steps)), tf.repeat(contexts, STEPS_PER_BAR, axis=1)
         inputs = tf.concat([features, by_step], axis=2)
@@ -121,15 +105,12 @@ class BarDecoder(keras.layers.Layer):
     def conductor_inputs(self, code: Code, bars: tf.Tensor, drop: Drop) -> tf.Tensor:
         """bars: int64 [B, BAR_HISTORY - 1 + n, 16].  Returns [B, n, m]."""
         hits, agreements = lookback.read_bars(bars, self.compute_dtype)
-        count = tf.shape(hits)[1]
-        read = drop(self.of_bar(tf.concat([hits, tf.repeat(code.permuted[:, None], count, 1)], 2)))
-        return tf.concat([read, agreements, tf.repeat(code.window[:, None], count, 1)], axis=2)
+        permuted = tf.repeat(code.permuted[:, None], tf.shape(hits)[1], axis=1)
+        return tf.concat([drop(self.of_bar(tf.concat([hits, permuted], axis=2))), agreements], axis=2)
 
-    def contexts(self, outputs: tf.Tensor, window: tf.Tensor, bar: tf.Tensor, permuted: tf.Tensor) -> tf.Tensor:
-        """The context of each bar from the conductor's output and its codes: all [B, bars or 1, n], or all [B, n]."""
-        shape = tf.shape(outputs)[:-1]
-        whole = [tf.broadcast_to(each, tf.concat([shape, [each.shape[-1]]], 0)) for each in (window, permuted)]
-        return self.context(tf.concat([outputs, bar, *whole], axis=-1))
+    def contexts(self, outputs: tf.Tensor, bars: tf.Tensor, permuted: tf.Tensor) -> tf.Tensor:
+        """The context of bars from the conductor's outputs and their codes. All [..., n]."""
+        return self.context(tf.concat([outputs, bars, permuted], axis=-1))
 
     def begin_bar(self, code: Code, bar: tf.Tensor, history: tf.Tensor, conductor: States) -> tuple[States, tf.Tensor]:
         """Leads into bar number `bar`. history: int64 [B, history].  Returns the conductor's states, and a context."""
@@ -137,7 +118,7 @@ class BarDecoder(keras.layers.Layer):
         recent = tf.reshape(recent, [-1, lookback.BAR_HISTORY, STEPS_PER_BAR])
         inputs = self.conductor_inputs(code, recent, keep)[:, 0]
         output, conductor = self.conductor.step(inputs, conductor)
-        return conductor, self.contexts(output, code.window, code.bars[:, bar], code.permuted)
+        return conductor, self.contexts(output, code.bars[:, bar], code.permuted)
 
     def step(
         self, index: tf.Tensor, history: tf.Tensor, context: tf.Tensor, states: States
@@ -150,17 +131,18 @@ class BarDecoder(keras.layers.Layer):
 
     def logits(self, outputs: tf.Tensor, features: tf.Tensor, contexts: tf.Tensor, earlier: tf.Tensor) -> tf.Tensor:
         """What each combination has in its favour: itself, its drums, and that it was played before. [..., 512]."""
-        read = tf.concat([self.hidden(tf.concat([outputs, features, contexts], -1)), features], axis=-1)
+        hidden = self.hidden(tf.concat([outputs, features, contexts], axis=-1))
+        read = tf.concat([hidden, features], axis=-1)
         of_combinations = hits_of_combinations(tf.range(COMBINATIONS, dtype=tf.int64), outputs.dtype)
         by_drum = tf.tensordot(self.hits(read), of_combinations, [[-1], [1]])
-        return self.combination(read) + by_drum + lookback.copy_logits(self.copies(read), earlier)
+        return self.combination(hidden) + by_drum + lookback.copy_logits(self.copies(read), earlier)
 
 
 class BarVae(AutoencoderModel):
-    """z is the code of the window, then those of the bars; all are standard normal a priori."""
+    """z is the codes of all bars, which are standard normal a priori: what they have in common, the conductor knows."""
 
     def __init__(self, bars: int, sizes: BarVaeSizes):
-        super().__init__(bars, sizes.window_latent + bars * sizes.bar_latent)
+        super().__init__(bars, bars * sizes.bar_latent)
         self.sizes = sizes
         self.encoder = BarEncoder(bars, sizes)
         self.decoder = BarDecoder(bars, sizes)
@@ -243,9 +225,8 @@ class BarVae(AutoencoderModel):
         self.other_z = other_codes(self, train)
 
     def _split(self, z: tf.Tensor, permuted: tf.Tensor | None = None) -> Code:
-        window, bars = tf.split(tf.cast(z, self.compute_dtype), [self.sizes.window_latent, -1], axis=1)
-        bars = tf.reshape(bars, [-1, self.bars, self.sizes.bar_latent])
-        return Code(window, bars, self._flag(z, permuted))
+        bars = tf.reshape(tf.cast(z, self.compute_dtype), [-1, self.bars, self.sizes.bar_latent])
+        return Code(bars, self._flag(z, permuted))
 
     def _flag(self, batch: tf.Tensor, permuted: tf.Tensor | None) -> tf.Tensor:
         if permuted is None:

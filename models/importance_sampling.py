@@ -6,7 +6,7 @@ from drumline.models.losses import categorical_log_likelihood
 
 
 def estimate_log_likelihood(
-    model: AutoencoderModel, combinations: tf.Tensor, seed: tuple[int, int], samples: int = 64
+    model: AutoencoderModel, combinations: tf.Tensor, seed: tf.Tensor | tuple[int, int], samples: int = 64
 ) -> tf.Tensor:
     """Estimates log p(x) by importance sampling from the posterior (Burda et al. 2016, equation 8).
 
@@ -15,7 +15,7 @@ def estimate_log_likelihood(
     Args:
       model: A trained network.
       combinations: int64 [B, steps].
-      seed: Random seed.
+      seed: Random seed, int32 [2].
       samples: Draws of z for each window; they are decoded one after another, so that they need no memory.
 
     Returns:
@@ -25,7 +25,7 @@ def estimate_log_likelihood(
     mu, sigma = posterior.mean(), posterior.stddev()
 
     def weigh(index: tf.Tensor) -> tf.Tensor:
-        noise = tf.random.stateless_normal(tf.shape(mu), tf.random.fold_in(tf.constant(seed), index))
+        noise = tf.random.stateless_normal(tf.shape(mu), tf.random.fold_in(tf.convert_to_tensor(seed), index))
         z = mu + sigma * noise
         likelihood = categorical_log_likelihood(model.teacher_forced_logits(z, combinations), combinations)
         return likelihood + prior.log_prob(z) - posterior.log_prob(z)

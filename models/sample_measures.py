@@ -8,7 +8,7 @@ from drumline.drums.kit import COMBINATIONS, DRUMS, SILENCE, STEPS_PER_BAR, hits
 from drumline.models.figures import total_variation
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
 COPY = 0.95  # share of equal steps from which on a window counts as a copy
 _FOLDS = 5
@@ -69,7 +69,7 @@ def two_sample_accuracy(songs: np.ndarray, samples: np.ndarray, song_ids: np.nda
     song_ids = np.arange(len(songs)) if song_ids is None else np.unique(song_ids, return_inverse=True)[1]
     groups = np.concatenate([song_ids[kept], song_ids.max() + 1 + np.arange(count)])
     classifier = HistGradientBoostingClassifier(max_iter=100, max_depth=3, early_stopping=False, random_state=0)
-    folds = GroupKFold(_FOLDS, shuffle=True, random_state=0)
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
     return float(cross_val_score(classifier, features, labels, groups=groups, cv=folds).mean())
 
 

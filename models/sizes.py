@@ -106,7 +106,6 @@ class BarVaeSizes:
     """The autoencoder with a latent code for each bar.
 
     Attributes:
-      window_latent: Dimensions of the latent code of the whole window.
       bar_latent: Dimensions of the latent code of each bar.
       encoder_units: Units of each direction of the encoder's LSTM layer.
       conductor_units: Units of the conductor's LSTM layer.
@@ -119,7 +118,6 @@ class BarVaeSizes:
       free_bits: KL per window that is not penalised in training, bits.
     """
 
-    window_latent: Natural = 0
     bar_latent: Count = 6
     encoder_units: Count = 96
     conductor_units: Count = 96
