@@ -39,6 +39,10 @@ class AutoencoderModel(DrumModel):
         """Returns p(z), the standard normal over Z dimensions."""
         return tfd.MultivariateNormalDiag(tf.zeros(self.latent), tf.ones(self.latent))
 
+    def codes_for_density(self, combinations: tf.Tensor) -> tf.Tensor:
+        """Encodes windows that the density is fitted to; float32 [B, Z]. Here, as the means of the posterior."""
+        return self.posterior(combinations).mean()
+
     def decode(self, z: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Plays the beat of a latent code, the decoder reading its own steps.
 
@@ -76,7 +80,7 @@ class AutoencoderModel(DrumModel):
     def prepare_export(self, train: np.ndarray, held_out: np.ndarray, seed: int) -> None:
         """Fits the density that samples are drawn from, and keeps the latent codes of some other songs."""
         self.density = fit_density(self, train, held_out, seed)
-        self.other_z = other_codes(self, train)
+        self.other_z = self.posterior(pick_evenly(train, _OTHER_WINDOWS)).mean()
 
     def tracked(self) -> list[Any]:
         return [self.density]
@@ -147,16 +151,3 @@ class AutoencoderModel(DrumModel):
             "sample": sample,
             "interpolate": interpolate,
         }
-
-
-def other_codes(model: AutoencoderModel, windows: np.ndarray) -> tf.Tensor:
-    """Encodes some windows, which stand for those of another song.
-
-    Args:
-      model: A trained network.
-      windows: Combinations, integers [N, steps].
-
-    Returns:
-      Means of the posterior, float32 [n, Z].
-    """
-    return model.posterior(pick_evenly(windows, _OTHER_WINDOWS)).mean()

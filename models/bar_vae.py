@@ -14,11 +14,12 @@ import keras
 import tensorflow as tf
 from drumline.drums.kit import COMBINATIONS, DRUMS, STEPS_PER_BAR
 from drumline.models import lookback
-from drumline.models.autoencoder import AutoencoderModel, other_codes, tfd
+from drumline.models.autoencoder import AutoencoderModel, tfd
 from drumline.models.batches import permute_drums
 from drumline.models.decoding import draw_combination, run_steps
 from drumline.models.encoding import hits_of_combinations
-from drumline.models.latent import STEPS, uniform_noise
+from drumline.models.evaluation import hash_windows
+from drumline.models.latent import LATENT, STEPS, normal_noise, uniform_noise
 from drumline.models.losses import categorical_log_likelihood, elbo_loss
 from drumline.models.recurrent import InitialStates, Lstm, LstmStack, States
 from drumline.models.schedules import linear_ramp
@@ -158,17 +159,20 @@ class BarVae(AutoencoderModel):
 
         Args:
           combinations: int64 [B, steps].
-          training: Whether activations are dropped.
+          training: Whether activations and steps are dropped.
           seed: int32 [2], of all that is drawn.
           permuted: Whether a window's drums are permuted, bool [B]; None for no window.
 
         Returns:
           Logits, float32 [B, steps, 512], and KL, float32 [B].
         """
-        for_z, for_drop = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        for_z, for_drop, for_blank = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
         drop = make_dropout(self.sizes.dropout if training else 0.0, for_drop)
         mu, sigma = self.encoder(combinations, self._flag(combinations, permuted), drop=drop, training=training)
         z = mu + sigma * tf.random.stateless_normal(tf.shape(mu), for_z)
+        if training and self.sizes.input_dropout:
+            blank = tf.random.stateless_uniform(tf.shape(combinations), for_blank) < self.sizes.input_dropout
+            combinations = tf.where(blank, tf.constant(lookback.NOTHING, tf.int64), combinations)
         logits = self.decoder(self._split(z, permuted), combinations, drop=drop, training=training)
         return tf.cast(logits, tf.float32), tfd.MultivariateNormalDiag(mu, sigma).kl_divergence(self.prior())
 
@@ -220,9 +224,11 @@ class BarVae(AutoencoderModel):
         )
         return run_steps(play_step, self.steps, tf.shape(z)[:1], state)
 
-    def prepare_export(self, train, held_out, seed):
-        """Keeps the latent codes of some other songs. Samples come from the prior, which the ELBO has fitted."""
-        self.other_z = other_codes(self, train)
+    def codes_for_density(self, combinations):
+        """Draws from the posterior, so that the density is a prior for the ELBO and no narrower than the codes."""
+        posterior, number = self.posterior(combinations), hash_windows(combinations)
+        noise = normal_noise(tf.stack([number, tf.zeros_like(number)], axis=1), self.latent, LATENT)
+        return posterior.mean() + posterior.stddev() * noise
 
     def _split(self, z: tf.Tensor, permuted: tf.Tensor | None = None) -> Code:
         bars = tf.reshape(tf.cast(z, self.compute_dtype), [-1, self.bars, self.sizes.bar_latent])

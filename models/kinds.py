@@ -141,7 +141,12 @@ class BarVae(Autoencoder):
     """A generative model: a latent code for each bar, a conductor and a decoder that read the bars before."""
 
     Sizes = BarVaeSizes
-    paper_model = "hierarchical"
+
+    def thresholds(self, gate: Gate) -> dict[str, Threshold]:
+        """As ModelKind.thresholds; a code as short as this kind's need not reconstruct as well as a repeated bar."""
+        thresholds = super().thresholds(gate)
+        del thresholds["sampled_gain_over_repeat_bar"]
+        return thresholds
 
     def build_network(self, bars: int, sizes: BarVaeSizes) -> DrumModel:
         from drumline.models.bar_vae import BarVae

@@ -112,6 +112,7 @@ class BarVaeSizes:
       context: Length of what the conductor tells the decoder of each bar.
       decoder_units: Units of the decoder's LSTM layer.
       dropout: Share of the activations that are dropped in training.
+      input_dropout: Share of the earlier steps that are hidden from the decoder in training.
       permute_drums: Augmentation: share of the training windows whose drum classes are permuted, of which the network
         is told (Karras et al. 2022, "Elucidating the design space of diffusion-based generative models", section 5).
       beta: Weight of the KL term in training.
@@ -124,6 +125,7 @@ class BarVaeSizes:
     context: Count = 96
     decoder_units: Count = 128
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    input_dropout: Share = 0.0
     permute_drums: Share = 0.5
     beta: NonNegative = 1.0
     free_bits: NonNegative = 48.0
