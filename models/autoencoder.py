@@ -39,6 +39,10 @@ class AutoencoderModel(DrumModel):
         """Returns p(z), the standard normal over Z dimensions."""
         return tfd.MultivariateNormalDiag(tf.zeros(self.latent), tf.ones(self.latent))
 
+    def codes_for_density(self, combinations: tf.Tensor) -> tf.Tensor:
+        """Encodes windows that the density is fitted to; float32 [B, Z]. Here, as the means of the posterior."""
+        return self.posterior(combinations).mean()
+
     def decode(self, z: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Plays the beat of a latent code, the decoder reading its own steps.
 

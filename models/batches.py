@@ -79,9 +79,9 @@ def permute_drums(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tenso
     No drummer plays so, but an autoencoder learns from it to read and write rhythms that its songs do not hold.
     """
     for_order, for_share = tf.unstack(tf.random.split(seed, 2))
-    order = tf.argsort(tf.random.stateless_uniform([len(windows), len(DRUMS)], for_order))
+    order = tf.argsort(tf.random.stateless_uniform([tf.shape(windows)[0], len(DRUMS)], for_order))
     permuted = combinations_of_velocities(tf.gather(hits_of_combinations(windows), order, axis=2, batch_dims=1))
-    return tf.where(_chosen(len(windows), share, for_share), permuted, windows)
+    return tf.where(_chosen(tf.shape(windows)[0], share, for_share), permuted, windows)
 
 
 def mix_bars(windows: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
@@ -101,7 +101,7 @@ def _in_bars(windows: tf.Tensor) -> tf.Tensor:
     return tf.reshape(windows, [len(windows), -1, STEPS_PER_BAR])
 
 
-def _chosen(count: int, share: float, seed: tf.Tensor) -> tf.Tensor:
+def _chosen(count: tf.Tensor | int, share: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_uniform([count, 1], seed) < share
 
 

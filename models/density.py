@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from drumline.models.batches import pick_evenly
 from drumline.models.latent import LATENT, PLACE, normal_noise, uniform_noise
 from sklearn.mixture import GaussianMixture
@@ -47,6 +48,18 @@ class Density(tf.Module):
         offsets = tf.gather(tf.einsum("bz,kyz->bky", noise, self.scales), component, batch_dims=1)
         return tf.gather(self.means, component) + offsets
 
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
+        """Computes the log-density of codes, in nats.
+
+        Args:
+          z: float32 [B, Z].
+
+        Returns:
+          float32 [B].
+        """
+        components = tfp.distributions.MultivariateNormalTriL(self.means, self.scales).log_prob(z[:, None])
+        return tf.reduce_logsumexp(components + tf.math.log(self.weights), axis=1)
+
 
 def fit_density(model: AutoencoderModel, train: np.ndarray, held_out: np.ndarray, seed: int = 0) -> Density:
     """The mixture of as many components, of COMPONENTS, as make the codes of the held-out windows likeliest.
@@ -65,6 +78,6 @@ def fit_density(model: AutoencoderModel, train: np.ndarray, held_out: np.ndarray
 
 
 def _codes(model: AutoencoderModel, windows: tf.Tensor) -> np.ndarray:
-    """mu of each window, float32 [N, Z]."""
-    mu = tf.function(lambda batch: model.posterior(batch).mean())
-    return np.concatenate([mu(batch).numpy() for batch in tf.data.Dataset.from_tensor_slices(windows).batch(512)])
+    """float32 [N, Z]."""
+    encode = tf.function(model.codes_for_density)
+    return np.concatenate([encode(batch).numpy() for batch in tf.data.Dataset.from_tensor_slices(windows).batch(512)])

@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from drumline.models.gate import Gate, Threshold
-from drumline.models.sizes import ConvSizes, LstmSizes, VaeSizes
+from drumline.models.sizes import BarVaeSizes, ConvSizes, LstmSizes, VaeSizes
 
 from drumline.errors import InputError
 
@@ -137,11 +137,29 @@ class HierarchicalVae(Autoencoder):
         return Vae(bars, sizes, hierarchical=True)
 
 
+class BarVae(Autoencoder):
+    """A generative model: a latent code for each bar, a conductor and a decoder that read the bars before."""
+
+    Sizes = BarVaeSizes
+
+    def thresholds(self, gate: Gate) -> dict[str, Threshold]:
+        """As ModelKind.thresholds; a code as short as this kind's need not reconstruct as well as a repeated bar."""
+        thresholds = super().thresholds(gate)
+        del thresholds["sampled_gain_over_repeat_bar"]
+        return thresholds
+
+    def build_network(self, bars: int, sizes: BarVaeSizes) -> DrumModel:
+        from drumline.models.bar_vae import BarVae
+
+        return BarVae(bars, sizes)
+
+
 KINDS: dict[str, type[ModelKind]] = {
     "lstm": Lstm,
     "conv": Conv,
     "flat_vae": FlatVae,
     "hierarchical_vae": HierarchicalVae,
+    "bar_vae": BarVae,
 }
 
 

@@ -102,6 +102,41 @@ class VaeSizes:
 
 
 @dataclass(frozen=True, config=SETTINGS)
+class BarVaeSizes:
+    """The autoencoder with a latent code for each bar.
+
+    Attributes:
+      bar_latent: Dimensions of the latent code of each bar.
+      encoder_units: Units of each direction of the encoder's LSTM layer.
+      conductor_units: Units of the conductor's LSTM layer.
+      context: Length of what the conductor tells the decoder of each bar.
+      decoder_units: Units of the decoder's LSTM layer.
+      dropout: Share of the activations that are dropped in training.
+      input_dropout: Share of the earlier steps that are hidden from the decoder in training.
+      permute_drums: Augmentation: share of the training windows whose drum classes are permuted, of which the network
+        is told (Karras et al. 2022, "Elucidating the design space of diffusion-based generative models", section 5).
+      beta: Weight of the KL term in training.
+      free_bits: KL per window that is not penalised in training, bits.
+    """
+
+    bar_latent: Count = 6
+    encoder_units: Count = 96
+    conductor_units: Count = 96
+    context: Count = 96
+    decoder_units: Count = 128
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    input_dropout: Share = 0.0
+    permute_drums: Share = 0.5
+    beta: NonNegative = 1.0
+    free_bits: NonNegative = 48.0
+
+    @property
+    def free_nats(self) -> float:
+        """The free bits in nats."""
+        return self.free_bits * math.log(2)
+
+
+@dataclass(frozen=True, config=SETTINGS)
 class Training:
     """How a network is trained, and for how long. An epoch is `evaluate_every` steps.
 

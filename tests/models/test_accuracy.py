@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.models import accuracy
+from drumline.models.autoencoder import AutoencoderModel
 from drumline.models.evaluation import evaluate_baselines
 from drumline.models.measures import self_similarity
-from drumline.models.vae import Vae
 
 from tests.models.tiny import BARS
 
@@ -72,7 +72,7 @@ def test_accuracies_are_repeatable(network, windows):
 
 
 def test_teacher_forced_accuracy_compares_with_the_likeliest_combination(network, windows):
-    if isinstance(network, Vae):
+    if isinstance(network, AutoencoderModel):
         mu = network.posterior(windows).mean()
         likeliest = tf.argmax(network.teacher_forced_logits(mu, windows), -1).numpy()
     else:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.models.density import COMPONENTS, Density, fit_density
+from scipy.stats import multivariate_normal
 
 from tests.models.tiny import BARS, TINY, build
 
@@ -33,6 +34,17 @@ def test_the_standard_density_is_the_prior():
     z = Density.standard(30).draw(SEEDS).numpy()
     assert z.mean() == pytest.approx(0, abs=0.02)
     np.testing.assert_allclose(np.cov(z.T), np.eye(30), atol=0.12)
+
+
+def test_the_log_density_is_that_of_the_mixture():
+    weights, means = np.array([0.25, 0.75]), np.array([[1.0, 0.0], [-1.0, 1.0]])
+    scales = np.array([[[2.0, 0.0], [1.0, 0.5]], np.eye(2)])
+    z = np.random.default_rng(0).normal(size=[20, 2]).astype(np.float32)
+    expected = sum(
+        weight * multivariate_normal(mean, scale @ scale.T).pdf(z)
+        for weight, mean, scale in zip(weights, means, scales, strict=True)
+    )
+    np.testing.assert_allclose(Density(weights, means, scales).log_prob(z), np.log(expected), rtol=1e-4)
 
 
 @pytest.mark.parametrize("clusters", COMPONENTS)

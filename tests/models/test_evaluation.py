@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.models import accuracy
+from drumline.models.autoencoder import AutoencoderModel
 from drumline.models.evaluation import evaluate_baselines, hash_windows
 from drumline.models.measures import histogram
-from drumline.models.vae import Vae
 
 MAJORITY = 5
 
 
 @pytest.fixture
 def other_z(network, windows):
-    return network.posterior(windows[::-1] ^ 3).mean() if isinstance(network, Vae) else None
+    return network.posterior(windows[::-1] ^ 3).mean() if isinstance(network, AutoencoderModel) else None
 
 
 def evaluated(network, windows, other_z) -> dict[str, np.ndarray]:
@@ -41,14 +41,14 @@ def test_the_accuracies_are_those_of_their_own_functions(network, windows, other
         np.testing.assert_allclose(figures[f"{name}_accuracy"], values, atol=1e-6, err_msg=name)
     # No step of these windows is silent by chance but where it says so.
     right, steps = figures["sampled_nonsilent"].T
-    counted = windows.numpy() if isinstance(network, Vae) else windows.numpy()[:, 16:]
+    counted = windows.numpy() if isinstance(network, AutoencoderModel) else windows.numpy()[:, 16:]
     np.testing.assert_array_equal(steps, (counted != 0).sum(axis=1))
     assert (right <= steps).all()
 
 
 def test_samples_and_data_are_counted_over_the_same_steps(network, windows, other_z):
     figures = evaluated(network, windows, other_z)
-    steps = 32 if isinstance(network, Vae) else 16
+    steps = 32 if isinstance(network, AutoencoderModel) else 16
     assert figures["sample_histogram"].sum(axis=1).tolist() == [steps] * 5
     np.testing.assert_array_equal(figures["data_histogram"], histogram(windows[:, 32 - steps :]))
 

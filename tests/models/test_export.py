@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 from drumline.drums.kit import hits_of
 from drumline.models import export
+from drumline.models.autoencoder import AutoencoderModel
 from drumline.models.encoding import combinations_of_velocities
 from drumline.models.evaluation import evaluate_baselines
-from drumline.models.vae import Vae
 
 from tests.models.tiny import BARS, TINY, build
 
@@ -49,7 +49,7 @@ def saved(tmp_path_factory):
     def save(name):
         """The network, its folder and what is loaded from there."""
         model, folder, encode = build(name, BARS, TINY[name]), tmp_path_factory.mktemp(name), Encoder()
-        if isinstance(model, Vae):
+        if isinstance(model, AutoencoderModel):
             model.other_z = model.posterior(OTHER_WINDOWS).mean()
         export.save(model, folder, encode, MAJORITY, track=[encode])
         return model, folder, tf.saved_model.load(str(folder))
@@ -62,7 +62,7 @@ def forecaster(request, saved):
     return saved(request.param)
 
 
-@pytest.fixture(scope="module", params=["flat_vae", "hierarchical_vae"])
+@pytest.fixture(scope="module", params=["flat_vae", "hierarchical_vae", "bar_vae"])
 def vae(request, saved):
     return saved(request.param)
 

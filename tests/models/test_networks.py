@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.drums.kit import STEPS_PER_BAR
+from drumline.models.autoencoder import AutoencoderModel
 from drumline.models.encoding import hits_of_combinations
 from drumline.models.sizes import ConvSizes, LstmSizes, Training, VaeSizes
-from drumline.models.vae import Vae
 
 from drumline.errors import InputError
 from tests.models.tiny import BARS, TINY, build
@@ -16,14 +16,14 @@ SCHEDULED = Training(batch_size=5, steps=1, scheduled_sampling=1000.0)
 
 
 def logits_of(network, windows):
-    if isinstance(network, Vae):
-        z = tf.random.stateless_normal([len(windows), network.sizes.latent], [1, 2])
+    if isinstance(network, AutoencoderModel):
+        z = tf.random.stateless_normal([len(windows), network.latent], [1, 2])
         return network.teacher_forced_logits(z, windows).numpy()
     return network(windows).numpy()
 
 
 def test_every_step_has_its_logits(network, windows):
-    assert logits_of(network, windows).shape == (5, STEPS, 512 if isinstance(network, Vae) else 9)
+    assert logits_of(network, windows).shape == (5, STEPS, 512 if isinstance(network, AutoencoderModel) else 9)
 
 
 def test_gradients_reach_every_variable(network, windows):

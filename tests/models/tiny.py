@@ -4,7 +4,7 @@ from typing import Any
 
 from drumline.models.kinds import find_kind
 from drumline.models.network import DrumModel, build_model
-from drumline.models.sizes import ConvSizes, LstmSizes, VaeSizes
+from drumline.models.sizes import BarVaeSizes, ConvSizes, LstmSizes, VaeSizes
 
 BARS = 2
 TINY = {
@@ -26,6 +26,14 @@ TINY = {
         conductor_layers=1,
         embedding=6,
         decoder_units=24,
+        free_bits=11.5,
+    ),
+    "bar_vae": BarVaeSizes(
+        bar_latent=4,
+        encoder_units=8,
+        conductor_units=6,
+        context=5,
+        decoder_units=12,
         free_bits=11.5,
     ),
 }
