@@ -32,7 +32,7 @@ def client(answers, tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Clips of noise, where it does not matter what is heard: for each beat another, all of one length."""
-    monkeypatch.setattr(clips_module, "rendered", lambda hits: np.random.default_rng(int(hits.sum())).random(4410))
+    monkeypatch.setattr(clips_module, "render", lambda hits: np.random.default_rng(int(hits.sum())).random(4410))
 
 
 def token_of(page) -> str:
