@@ -1,8 +1,7 @@
 """How the MIDI files of a corpus are read: drum map, channel, loops."""
 
 import os
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 
 from drumline.drums.kit import GM, DrumMap, read_drum_map
 from drumline.drums.midi import DrumNotes, read_drum_notes
@@ -27,6 +26,7 @@ class Reading:
     drum_map: str = ""
     channel: int = 0
     loops: bool = False
+    _maps: dict[str, DrumMap] = field(default_factory=dict, init=False, repr=False, compare=False)  # by folder
 
     def __post_init__(self):
         if not 0 <= self.channel <= 16:
@@ -36,8 +36,10 @@ class Reading:
 
     def read_notes(self, path: str, midi: bytes) -> DrumNotes:
         """The drum notes of a file, given its bytes and the path of it or of its archive. Raises RejectedError."""
-        drum_map = _cached_drum_map(self.drum_map) if self.drum_map else find_drum_map(os.path.dirname(path))
-        return read_drum_notes(midi, drum_map, self.channel)
+        folder = os.path.dirname(path)
+        if folder not in self._maps:
+            self._maps[folder] = read_drum_map(self.drum_map) if self.drum_map else find_drum_map(folder)
+        return read_drum_notes(midi, self._maps[folder], self.channel)
 
     def read_song(self, path: str, midi: bytes, bars: int) -> Song:
         """The song in a file, with at least one window of so many bars. Raises RejectedError."""
@@ -48,7 +50,6 @@ class Reading:
         return song
 
 
-@cache
 def find_drum_map(folder: str) -> DrumMap:
     """The drum map of the files in a folder, by its `drum_map.toml` or the nearest above it; else General MIDI's."""
     file = find_drum_map_file(folder)
@@ -66,8 +67,3 @@ def find_drum_map_file(folder: str) -> str:
             return file
         if folder == (folder := os.path.dirname(folder)):
             return ""
-
-
-@cache
-def _cached_drum_map(name: str) -> DrumMap:
-    return read_drum_map(name)

@@ -8,9 +8,14 @@ from pathlib import Path
 from drumline.components.midi_example_gen.finding import files_matching
 from drumline.corpora.midi_sources import printable
 from drumline.corpora.reading import find_drum_map_file
+<<<<<<< HEAD
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.dsl.components.base import base_driver
 from tfx.types.standard_component_specs import EXAMPLES_KEY
+=======
+from drumline.drums.kit import read_drum_map
+from tfx.components.example_gen import driver, input_processor
+>>>>>>> music-in
 
 from drumline.errors import InputError
 
@@ -59,5 +64,6 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
                 digest.update(os.fsencode(path) + f"\0{state}\n".encode())
                 folders.add(os.path.dirname(path))
         for file in sorted({find_drum_map_file(folder) for folder in folders} - {""}):
+            read_drum_map(file)  # a broken one is told here, not by a worker
             digest.update(os.fsencode(file) + b"\0" + Path(file).read_bytes() + b"\n")
         return digest.hexdigest()

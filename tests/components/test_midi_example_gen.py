@@ -206,6 +206,9 @@ def test_a_drum_map_that_changes_is_read_anew(corpus, tmp_path):
     before, again = (InputProcessor(str(tmp_path), splits).get_input_fingerprint(None, None) for _ in range(2))
     (tmp_path / DRUM_MAP_FILE).write_text(ROLAND.to_toml())
     assert before == again != InputProcessor(str(tmp_path), splits).get_input_fingerprint(None, None)
+    (tmp_path / DRUM_MAP_FILE).write_text("kick = 36")
+    with pytest.raises(InputError, match=f"{DRUM_MAP_FILE}: not a drum map"):
+        InputProcessor(str(tmp_path), splits).get_input_fingerprint(None, None)
 
 
 def test_only_midi_files_match_a_pattern_but_folders_are_searched(corpus):

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import http.server
 import random
@@ -13,6 +14,8 @@ from drumline.corpora import downloads
 from drumline.corpora.downloads import Download, fetch_download
 from drumline.corpora.find import find_midi
 from drumline.corpora.midi_sources import midi_in
+from drumline.corpora.reading import DRUM_MAP_FILE
+from drumline.drums.kit import ROLAND, read_drum_map
 
 from drumline.errors import InputError
 from tests.fuzz_corpus import tar_of
@@ -118,6 +121,14 @@ def test_an_archive_is_fetched_whole_with_its_licence_and_stays_packed(server, t
     assert_whole(corpus)
     assert (corpus / "LICENSE").read_text() == "It is free; cite it.\n"
     assert server.requests == [""]
+
+
+def test_a_corpus_of_another_kit_is_fetched_with_its_drum_map(server, tmp_path, monkeypatch):
+    assert downloads.DOWNLOADS["groove"].drum_map == ROLAND
+    of_roland = dataclasses.replace(downloads.DOWNLOADS["lakh"], drum_map=ROLAND)
+    monkeypatch.setitem(downloads.DOWNLOADS, "lakh", of_roland)
+    corpus = fetch_download("lakh", tmp_path)
+    assert read_drum_map(str(corpus / DRUM_MAP_FILE)) == ROLAND
 
 
 def test_a_repeated_fetch_downloads_nothing(server, tmp_path):

@@ -1,13 +1,9 @@
 import re
 
 import pytest
-import tensorflow as tf
-from drumline.models.sizes import LstmSizes
-from drumline.models.training import Trainee
 from drumline.pipeline.profiles import Profile, list_profiles, locate_profile
 
 from drumline.errors import InputError
-from tests.models.tiny import build
 
 PAPER = Profile.read("paper")
 
