@@ -97,7 +97,9 @@ class SongFile:
         bar = bar_ticks(self.notes, above, below)
         changes = [(at, tempo) for at, tempo in self._tempos if at < tick]
         steady = [
-            tempo for (at, tempo), (until, _) in zip(changes, [*changes[1:], (tick, 0)], strict=True) if until - at >= bar
+            tempo
+            for (at, tempo), (until, _) in zip(changes, [*changes[1:], (tick, 0)], strict=True)
+            if until - at >= bar
         ]
         return mido.tempo2bpm(steady[-1]) if steady else self.bpm(tick)
 
