@@ -83,7 +83,7 @@ def _bar_lines(notes: DrumNotes, end: float) -> tuple[np.ndarray, np.ndarray]:
         if sum(map(len, lines)) + count > MOST_BARS:
             raise RejectedError(
                 Reason.TOO_LONG,
-                f"more than the {MOST_BARS:,} bars that a song may have, silent ones included; cut it into shorter files",
+                f"more than the {MOST_BARS:,} bars that a song may have (with silent ones); cut it into shorter files",
             )
         lines.append(start + np.arange(count) * length)
         whole.append(np.full(count, above == below))

@@ -84,7 +84,7 @@ class SongFile:
 
     @cached_property
     def dynamics(self) -> np.ndarray:
-        """The song's mean velocity by drum and step of a bar, float [9, 16]."""
+        """The song's mean velocities by step of a bar and drum, float [16, 9]."""
         return measure_dynamics(self.bars.velocities)
 
     def bpm(self, tick: float = 0) -> float:
@@ -92,7 +92,7 @@ class SongFile:
         return mido.tempo2bpm(self._tempo(tick))
 
     def steady_bpm(self, tick: float) -> float:
-        """The last tempo before a tick that lasted a bar or more, so that no ritardando goes on; or that at the tick."""
+        """The last tempo before a tick that lasted a bar or more (no ritardando does), or else the one at the tick."""
         above, below = self._meter(tick)
         bar = bar_ticks(self.notes, above, below)
         changes = [(at, tempo) for at, tempo in self._tempos if at < tick]
@@ -108,8 +108,8 @@ class SongFile:
     ) -> bytes:
         """The song with new drums in a track of their own.
 
-        They are in 4/4 and on the pitches of the song, a fade-out of its drums does not silence them, and what the song's
-        own drums play at their time is silent.
+        They are in 4/4, on the pitches of the song, and a fade-out of its drums does not silence them. The notes of the
+        song's own drums at their time get velocity 0.
 
         Args:
           velocities: Int [steps, 9], MIDI velocities.
@@ -121,8 +121,7 @@ class SongFile:
         step = self.notes.ticks_per_quarter * 4 / STEPS_PER_BAR
         onsets = start + np.arange(len(velocities) + 1) * step
         end = round(onsets[-1])
-        tracks = [index for index, chunk in enumerate(self.chunks) if chunk.kind == _TRACK]
-        chunks = list(self.chunks)
+        tracks, chunks = self._tracks, list(self.chunks)
         for index in tracks:
             chunks[index] = Chunk(_TRACK, self._without_drums(chunks[index].data, start - step / 2, end - step / 2))
         if timing := list(self._timing(start, end, bpm)):
@@ -133,15 +132,15 @@ class SongFile:
         header = encode_header(1, len(tracks) + 1, self.notes.ticks_per_quarter).data + self.chunks[0].data[6:]
         return join_chunks([Chunk(self.chunks[0].kind, header), *chunks[1:]]) + self.rest
 
-    def accompany(self, velocities: np.ndarray, delays: np.ndarray, name: str = "drums", midi_format: int = 1) -> bytes:
-        """A MIDI file that lies under the song bar by bar: with its tempos, meters and length, and drums on its pitches.
+    def accompany(self, velocities: np.ndarray, delays: np.ndarray, name: str = "drums", midi_type: int = 1) -> bytes:
+        """A MIDI file that lies under the song bar by bar: its tempos, meters and length, and drums on its pitches.
 
         Args:
           velocities: Int [16 * bars, 9], MIDI velocities, 16 steps for each bar of the song; those that a shorter bar
             does not have are left out.
           delays: Float [16 * bars, 9], how many steps each note is late.
           name: The name of the track.
-          midi_format: 1 for the drums in a track of their own, 0 for one track.
+          midi_type: 1 for the drums in a track of their own, 0 for one track.
         """
         step = self.notes.ticks_per_quarter * 4 / STEPS_PER_BAR
         starts = self.bars.starts
@@ -156,14 +155,20 @@ class SongFile:
         timing += [(tick, mido.MetaMessage("set_tempo", tempo=tempo)) for tick, tempo in self._tempos if tick < end]
         title = (0, mido.MetaMessage("track_name", name=name))
         notes = drum_messages(velocities, np.append(onsets, end), step, delays=delays, pitches=self.pitches)
-        tracks = [[title, *timing, *notes]] if midi_format == 0 else [timing, [title, *notes]]
+        tracks = [[title, *timing, *notes]] if midi_type == 0 else [timing, [title, *notes]]
         chunks = [encode_track(track, end) for track in tracks]
-        return join_chunks([encode_header(midi_format, len(chunks), self.notes.ticks_per_quarter), *chunks])
+        return join_chunks([encode_header(midi_type, len(chunks), self.notes.ticks_per_quarter), *chunks])
+
+    @cached_property
+    def _tracks(self) -> list[int]:
+        """Which of the chunks are tracks: as many as the header says, where there are more."""
+        tracks = [index for index, chunk in enumerate(self.chunks) if chunk.kind == _TRACK]
+        return tracks[: max(int.from_bytes(self.chunks[0].data[2:4]), 1)]
 
     @cached_property
     def _events(self) -> list[list[Event]]:
         """The events of each track."""
-        return [read_events(chunk.data) for chunk in self.chunks if chunk.kind == _TRACK]
+        return [read_events(self.chunks[index].data) for index in self._tracks]
 
     def _channel_events(self, *kinds: int) -> Iterator[Event]:
         return (event for track in self._events for event in track if event.status & 0xF0 in kinds)
@@ -202,7 +207,7 @@ class SongFile:
                 yield end, mido.MetaMessage("set_tempo", tempo=self._tempo(end))
 
     def _loudness(self, start: int) -> Iterator[tuple[int, Message]]:
-        """The largest value of each controller of loudness that the drums have, where they do not have it at the tick."""
+        """The largest value that the drums have of each controller of loudness, where they have another at the tick."""
         largest: dict[int, int] = {}
         latest: dict[int, tuple[int, int]] = {}
         for event in self._channel_events(_CONTROL):

@@ -1,14 +1,14 @@
 """How hard drums are hit and how far off the grid: beats get the dynamics of a corpus or of a song.
 
-A table of dynamics is a float array [9, 16]: the mean MIDI velocity of each drum, in the order of DRUMS, on each step
-of a bar of 4/4.
+A table of dynamics is a float array [16, 9]: on each step of a bar of 4/4 the mean MIDI velocity of each drum, in the
+order of DRUMS.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from drumline.drums.kit import DRUMS, STEPS_PER_BAR
+from drumline.drums.kit import STEPS_PER_BAR
 
 # Means over 388,612 hits of the 1,008 performances in 4/4 of the Groove MIDI Dataset's training and validation splits
 # (Gillick et al. 2019, Google LLC, CC BY 4.0, https://magenta.tensorflow.org/datasets/groove), each hit on its nearest
@@ -26,7 +26,7 @@ GROOVE = np.array(
         (82, 58, 65, 66, 86, 62, 69, 64, 76, 66, 72, 59, 85, 60, 70, 60),  # ride
     ],
     np.float64,
-)
+).T
 GROOVE.flags.writeable = False
 
 _SWING = 1 / 3  # steps: at full swing an off-beat sixteenth is where the third of three triplets is
@@ -41,21 +41,22 @@ class Feel:
 
     Attributes:
       velocity: The velocity of all hits, 1 to 127; None for the dynamics of the table.
-      scale: By how much the velocities of the table are multiplied.
       swing: How late every other sixteenth is: 0 for straight, 1 for triplets.
       humanize: The size of random deviations of time and velocity, 0 to 1.
     """
 
     velocity: int | None = None
-    scale: float = 1.0
     swing: float = 0.0
     humanize: float = 0.0
 
     def __post_init__(self):
         if self.velocity is not None and not 1 <= self.velocity <= 127:
             raise ValueError("a velocity lies in 1..127")
-        if not (self.scale > 0 and 0 <= self.swing <= 1 and 0 <= self.humanize <= 1):
-            raise ValueError("scale is above 0; swing and humanize lie in 0..1")
+        if not (0 <= self.swing <= 1 and 0 <= self.humanize <= 1):
+            raise ValueError("swing and humanize lie in 0..1")
+
+
+PLAIN = Feel()  # the velocities of the table, on the grid
 
 
 def measure_dynamics(velocities: np.ndarray, otherwise: np.ndarray | None = None) -> np.ndarray:
@@ -67,33 +68,31 @@ def measure_dynamics(velocities: np.ndarray, otherwise: np.ndarray | None = None
         itself where it is hit at all.
 
     Returns:
-      Float [9, 16].
+      Float [16, 9].
     """
     otherwise = GROOVE if otherwise is None else otherwise
-    total = velocities.sum(axis=0, dtype=np.float64).T
-    count = (velocities > 0).sum(axis=0).T
+    total = velocities.sum(axis=0, dtype=np.float64)
+    count = (velocities > 0).sum(axis=0)
     expected = otherwise * count
     if not count.any():
         return otherwise
-    louder = np.where(count.any(axis=1), total.sum(axis=1) / np.maximum(expected.sum(axis=1), 1), 0)
+    louder = np.where(count.any(axis=0), total.sum(axis=0) / np.maximum(expected.sum(axis=0), 1), 0)
     louder = np.where(louder > 0, louder, total.sum() / expected.sum())
-    return np.where(count > 0, total / np.maximum(count, 1), np.clip(otherwise * louder[:, None], 1, 127))
+    return np.where(count > 0, total / np.maximum(count, 1), np.clip(otherwise * louder, 1, 127))
 
 
-def apply_dynamics(hits: np.ndarray, table: np.ndarray, feel: Feel = Feel()) -> np.ndarray:  # noqa: B008
+def apply_dynamics(hits: np.ndarray, table: np.ndarray, velocity: int | None = None) -> np.ndarray:
     """The velocities of a beat.
 
     Args:
       hits: [steps, 9], anything above 0 is a hit; its first step is the first of a bar.
-      table: Float [9, 16], mean velocities.
-      feel: The velocity of all hits, or what the table is multiplied by.
+      table: Float [16, 9], mean velocities.
+      velocity: The velocity of all hits, 1 to 127, in place of the table's.
 
     Returns:
       Int64 [steps, 9], 1..127 where there is a hit, 0 elsewhere.
     """
-    levels = table.T[np.arange(len(hits)) % STEPS_PER_BAR] * feel.scale
-    if feel.velocity is not None:
-        levels = np.full(hits.shape, float(feel.velocity))
+    levels = table[np.arange(len(hits)) % STEPS_PER_BAR] if velocity is None else float(velocity)
     return np.where(hits > 0, np.clip(np.floor(levels + 0.5), 1, 127), 0).astype(np.int64)
 
 
@@ -102,14 +101,14 @@ def play(hits: np.ndarray, table: np.ndarray, feel: Feel, seed: Sequence[int]) -
 
     Args:
       hits: [steps, 9], as `apply_dynamics` takes them.
-      table: Float [9, 16], mean velocities.
+      table: Float [16, 9], mean velocities.
       feel: How it is played.
       seed: The same seed gives the same deviations.
 
     Returns:
       Its velocities, int64 [steps, 9], and its delays, float [steps, 9]: how many steps each hit is late.
     """
-    velocities = apply_dynamics(hits, table, feel)
+    velocities = apply_dynamics(hits, table, feel.velocity)
     delays = np.zeros(hits.shape)
     delays[1::2] = feel.swing * _SWING
     if feel.humanize:

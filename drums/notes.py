@@ -25,7 +25,7 @@ def encode_midi(
     *,
     delays: np.ndarray | None = None,
     pitches: Sequence[int] = PITCH_OF_DRUM,
-    midi_format: int = 1,
+    midi_type: int = 1,
 ) -> bytes:
     """A MIDI file of a grid, its End of Track where its last step ends.
 
@@ -34,7 +34,7 @@ def encode_midi(
       bpm: Quarter notes a minute.
       delays: Float [steps, 9], how many steps each note is late.
       pitches: The MIDI pitch of each drum.
-      midi_format: 1 for tempo and meter in a track of their own and the drums in the next one, 0 for all in one.
+      midi_type: 1 for tempo and meter in a track of their own and the drums in the next one, 0 for all in one.
 
     Returns:
       The bytes of the file. Its drums are on channel 10.
@@ -51,12 +51,10 @@ def encode_midi(
         (0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))),
         (0, mido.MetaMessage("time_signature", numerator=4, denominator=4)),
     ]
-    if midi_format == 0:
-        tracks = [[*conductor, *notes]]
-    else:
-        tracks = [conductor[1:], [conductor[0], *notes]]
+    title, *timing = conductor
+    tracks = [[*conductor, *notes]] if midi_type == 0 else [timing, [title, *notes]]
     chunks = [encode_track(track, int(onsets[-1])) for track in tracks]
-    return join_chunks([encode_header(midi_format, len(chunks), TICKS_PER_QUARTER), *chunks])
+    return join_chunks([encode_header(midi_type, len(chunks), TICKS_PER_QUARTER), *chunks])
 
 
 def check_grid(grid: np.ndarray) -> np.ndarray:

@@ -40,9 +40,9 @@ def join_chunks(chunks: Iterable[Chunk]) -> bytes:
     return b"".join(struct.pack(">4sI", chunk.kind, len(chunk.data)) + chunk.data for chunk in chunks)
 
 
-def encode_header(midi_format: int, tracks: int, ticks_per_quarter: int) -> Chunk:
+def encode_header(midi_type: int, tracks: int, ticks_per_quarter: int) -> Chunk:
     """The first chunk of a MIDI file."""
-    return Chunk(b"MThd", struct.pack(">HHH", midi_format, tracks, ticks_per_quarter))
+    return Chunk(b"MThd", struct.pack(">HHH", midi_type, tracks, ticks_per_quarter))
 
 
 class Event(NamedTuple):

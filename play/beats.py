@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 import mido
 import numpy as np
-from drumline.corpora.midi_sources import printable
 from drumline.drums.audio import encode_wav, render_midi, why_unavailable
-from drumline.drums.dynamics import GROOVE, Feel, play
+from drumline.drums.dynamics import GROOVE, PLAIN, Feel, play
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
 from drumline.drums.notes import encode_midi
 from drumline.play.chaining import Player, beats, seeds_of
 from drumline.play.output import write_files
 from drumline.play.pushed_models import pushed_model, pushed_models
-from drumline.play.songs import Song, repeat_bars
+from drumline.play.songs import Song
 from drumline.play.temperature import DEFAULT_TEMPERATURE
 from drumline.serving.client import Client
 from drumline.serving.client_requests import ClientTls
@@ -31,6 +30,7 @@ from drumline.folders import ensure_writable
 
 _BARS_AT_ONCE = 1024  # so neither memory nor a message grows with the number of beats
 _DRAWS = 8  # of a beat, before one that is silent is given up
+_SKIPPED = "Beat {} is silent and was not written."
 _SLOWEST, _FASTEST = 4.0, 1000.0  # BPM: a song's tempo, where new files get it
 
 
@@ -57,7 +57,7 @@ class BeatMaker:
       audio: Whether each MIDI file has a WAV file beside it, which loops.
       tail: Whether that sounds on behind its bars instead.
       feel: Velocities, swing and random deviations.
-      midi_format: Of files that are new as a whole: 1, or 0 for a single track.
+      midi_type: Of files that are new as a whole: 1, or 0 for a single track.
       tell: Is called with a sentence for each thing that one should know.
     """
 
@@ -71,8 +71,8 @@ class BeatMaker:
     tls: ClientTls | None = None
     audio: bool = False
     tail: bool = False
-    feel: Feel = Feel()
-    midi_format: int = 1
+    feel: Feel = PLAIN
+    midi_type: int = 1
     tell: Callable[[str], object] = print
 
     def generate(self, count: int, length: int | None = None, bpm: float = 120.0) -> Iterator[Beat]:
@@ -103,7 +103,7 @@ class BeatMaker:
         """
         song, length = Song.read(path), length or self.bars
         first = len(song.file.bars) if from_bar is None else from_bar - 1
-        heard = self._heard(song, first, length)
+        heard = song.heard_before(first, length, self.bars)
         start = round(song.file.bars.starts[first])
         tempo = _bound(bpm or song.file.steady_bpm(start))
         if bpm is None and abs(tempo - song.file.bpm(start)) > 1e-3:
@@ -151,12 +151,13 @@ class BeatMaker:
         ends = {name: np.repeat(window[None], count, axis=0) for name, window in (("a", of_a), ("b", of_b))}
         with self._player("interpolate") as (model, player):
             hits = player.call("interpolate", **ends, fraction=fractions, **self._noise(count))["hits"]
-            self._refuse_silence(model, hits)
+            if not hits.any():
+                raise self._silence(model)
         for number, (beat, part) in enumerate(zip(hits, fractions.tolist(), strict=True)):
             if not beat.any():
-                self.tell(f"beat {number} is silent and not written")
+                self.tell(_SKIPPED.format(number))
                 continue
-            name = f"{songs[0].stem}-to-{songs[1].stem}-{model}-{self.bars}bar-seed{self.seed}-{number:03d}"
+            name = f"{songs[0].stem}-to-{songs[1].stem}-{model}-{self.bars}bar{self._seed_if_any()}-{number:03d}"
             tempo = bpm or _bound(tempos[0] + part * (tempos[1] - tempos[0]))
             table = songs[0].file.dynamics * (1 - part) + songs[1].file.dynamics * part
             yield self._write_beat(name, beat, tempo, table, number)
@@ -164,73 +165,60 @@ class BeatMaker:
     def reconstruct(self, path: Path) -> Iterator[Beat]:
         """What the model makes of a song, bar by bar: silent where the drums are silent for a bar or not in 4/4."""
         song = Song.read(path)
-        windows, places = _windows(song, self.bars)
+        windows, places = song.cover(self.bars)
         at_once = max(_BARS_AT_ONCE // self.bars, 1)
         with self._player("decode") as (model, player):
             hits = [
                 self._reconstruct(player, windows[first : first + at_once]) for first in range(0, len(windows), at_once)
             ]
         bars = np.zeros([len(song.file.bars), STEPS_PER_BAR, len(DRUMS)], np.int64)
-        for window, (first, count) in zip(np.concatenate(hits), places, strict=True):
-            bars[first : first + count] = window.reshape(self.bars, STEPS_PER_BAR, -1)[-count:]
+        for window, place in zip(np.concatenate(hits), places, strict=True):
+            bars[place.start : place.stop] = window.reshape(self.bars, STEPS_PER_BAR, -1)[: len(place)]
         beat = bars.reshape(-1, len(DRUMS))
-        self._refuse_silence(model, beat)
+        if not beat.any():
+            raise self._silence(model)
         velocities, delays = play(beat, song.file.dynamics, self.feel, (self.seed, 0))
-        midi = song.file.accompany(velocities, delays, midi_format=self.midi_format)
-        name = f"{song.stem}-reconstructed-{model}-{self.bars}bar-seed{self.seed}"
+        midi = song.file.accompany(velocities, delays, midi_type=self.midi_type)
+        name = f"{song.stem}-reconstructed-{model}-{self.bars}bar{self._seed_if_any()}"
         yield self._write(name, beat, midi, midi)
 
     def _draw(
         self, player: Player, model: str, count: int, length: int, heard: np.ndarray | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Beats with their numbers, none of them silent: such a one is drawn again, with a seed of its own."""
-        at_once = max(_BARS_AT_ONCE // length, 1)
+        at_once, written = max(_BARS_AT_ONCE // length, 1), False
+        draws = _DRAWS if self.temperature or "draw" in player.signatures else 1
         for first in range(0, count, at_once):
             seeds = seeds_of(self.seed, range(first, min(first + at_once, count)))
             hits = np.array(beats(player, length, self.temperature, seeds, heard))
-            for draw in range(1, _DRAWS if self.temperature > 0 else 1):
+            for draw in range(1, draws):
                 silent = np.flatnonzero(~hits.any(axis=(1, 2)))
                 if not len(silent):
                     break
-                for number in silent + first:
-                    self.tell(f"beat {number} was silent and is drawn again")
-                again = seeds[silent] + np.array([0, draw << 16])
+                again = seeds[silent] + np.array([0, draw << 16])  # far from the seeds of other beats
                 hits[silent] = beats(player, length, self.temperature, again, heard)
-            for beat in hits:
-                self._refuse_silence(model, beat)
-            yield from enumerate(hits, first)
+            for number, beat in enumerate(hits, first):
+                if beat.any():
+                    written = True
+                    yield number, beat
+                else:
+                    self.tell(_SKIPPED.format(number))
+        if not written:
+            raise self._silence(model)
 
-    def _refuse_silence(self, model: str, hits: np.ndarray) -> None:
-        if not hits.any():
-            raise InputError(
-                f"{model}-{self.bars}bar: at temperature {self.temperature:g} it plays silence, so nothing was written; "
-                f"use another --temperature (such as {0.7 if self.temperature < 0.7 else 1:g}), or another --model"
-            )
-
-    def _heard(self, song: Song, first: int, length: int) -> np.ndarray:
-        """The last bars of the drums before a bar, as many as the model hears, int64 [steps, 9]."""
-        bars = song.file.bars
-        if not 0 < first <= len(bars):
-            raise InputError(
-                f"{printable(song.name)}: no drums can begin at bar {first + 1}: the song has {len(bars)} bars, and some "
-                f"must be before; name one of 2 to {len(bars) + 1}"
-            )
-        if not bars.whole[first : first + length].all():
-            raise InputError(
-                f"{printable(song.name)}: bars {first + 1} to {first + length} are not all in 4/4; name another bar, or "
-                "fewer bars by --length"
-            )
-        runs = bars.runs(first)
-        if not runs:
-            raise InputError(
-                f"{printable(song.name)}: there are no drums in 4/4 before bar {first + 1}; name a later bar"
-            )
-        heard = bars.velocities[max(runs[-1].start, runs[-1].stop - self.bars) : runs[-1].stop]
-        return repeat_bars(heard, len(heard))
+    def _silence(self, model: str) -> InputError:
+        return InputError(
+            f"{model}-{self.bars}bar: at temperature {self.temperature:g} this model plays silence, so no file was "
+            f"written; pass --temperature {0.7 if self.temperature < 0.7 else 1:g}, or another --model"
+        )
 
     def _reconstruct(self, player: Player, velocities: np.ndarray) -> np.ndarray:
         z = player.call("encode", velocities=velocities)["z"]
         return player.call("decode", z=z, **self._noise(len(z)))["hits"]
+
+    def _seed_if_any(self) -> str:
+        """For the name of a file that a song decides, unless something is random."""
+        return f"-seed{self.seed}" if self.temperature or self.feel.humanize else ""
 
     def _noise(self, count: int) -> dict[str, np.ndarray]:
         """The same for all rows, so that they differ by what they are made from alone."""
@@ -270,9 +258,9 @@ class BeatMaker:
         raise unknown
 
     def _write_beat(self, name: str, hits: np.ndarray, bpm: float, table: np.ndarray, number: int) -> Beat:
-        """A beat in a file of its own. table: float [9, 16], its dynamics."""
+        """A beat in a file of its own. table: float [16, 9], its dynamics."""
         velocities, delays = play(hits, table, self.feel, (self.seed, number))
-        midi = encode_midi(velocities, bpm, delays=delays, midi_format=self.midi_format)
+        midi = encode_midi(velocities, bpm, delays=delays, midi_type=self.midi_type)
         return self._write(name, hits, midi, midi)
 
     def _write(self, name: str, hits: np.ndarray, midi: bytes, sound: bytes) -> Beat:
@@ -287,22 +275,3 @@ class BeatMaker:
 def _bound(bpm: float) -> float:
     """A song's tempo as players and files can take it."""
     return min(max(bpm, _SLOWEST), _FASTEST)
-
-
-def _windows(song: Song, bars: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """The windows that together have all bars in which a song's drums play.
-
-    Returns:
-      int64 [windows, 16 * bars, 9], and of each the first bar of the song that it is for and how many there are: its
-      last ones. One that fits in no more lies over the one before; drums for fewer bars are repeated to fill one.
-    """
-    windows, places = [], []
-    for run in song.file.bars.runs():
-        for first in range(run.start, run.stop, bars):
-            count = min(bars, run.stop - first)
-            start = max(first + count - bars, run.start)
-            played = song.file.bars.velocities[start : first + count]
-            # Repeated to the left, as the last bars count.
-            windows.append(played[np.arange(-bars, 0) % len(played)].reshape(-1, len(DRUMS)).astype(np.int64))
-            places.append((first, count))
-    return np.stack(windows), places

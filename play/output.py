@@ -15,7 +15,7 @@ def write_files(folder: Path, stem: str, files: dict[str, bytes]) -> Path:
       files: The bytes of each, by ending.
 
     Returns:
-      The path of the first. Where the same bytes are there already, nothing changes.
+      The path of the first. Where the same bytes are there already, it is theirs.
 
     Raises:
       InputError: They cannot be written.
@@ -35,6 +35,6 @@ def write_files(folder: Path, stem: str, files: dict[str, bytes]) -> Path:
 def _is_free(path: Path, data: bytes) -> bool:
     """Whether a path has no file, or one of these bytes. Raises OSError where it can have none."""
     try:
-        return path.is_file() and path.read_bytes() == data or not path.lstat()
+        return (path.is_file() and path.read_bytes() == data) or not path.lstat()
     except FileNotFoundError:
         return True

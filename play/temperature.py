@@ -1,4 +1,3 @@
-"""The temperature at which beats are played unless another one is asked for."""
+"""The temperature at which beats are drawn unless another one is asked for."""
 
-# Chosen by measure (docs/TRIALS.md, `benchmarks/temperature.py`).
-DEFAULT_TEMPERATURE = 0.5
+DEFAULT_TEMPERATURE = 0.5  # chosen by measure: docs/TRIALS.md, benchmarks/temperature.py
