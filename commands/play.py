@@ -1,22 +1,31 @@
 """Beats from pushed models or a server: generate, continue, interpolate, reconstruct."""
 
 import functools
+import random
 from pathlib import Path
 
 import click
 from drumline.commands.group import Number, drumline, quiet, show
+from drumline.play.temperature import DEFAULT_TEMPERATURE
 
 from drumline.errors import InputError
 
+_SEEDS = 1_000_000  # of which one is taken at random: few enough to be typed
+_BPM = Number(20, 400)
+_PATH = click.Path(path_type=Path)
 
-def playing(*models: str, temperature: float):
-    """The options that all commands have which play beats, as one: a `drumline.play.beats.Playing`.
 
-    models: those of which the first that is there plays, unless one is named.
+def playing(*models: str, draws: bool = True, new: bool = True):
+    """The options that all commands have which play beats, as one: a `drumline.play.beats.BeatMaker`.
+
+    Args:
+      models: Those of which the first that is there plays, unless one is named.
+      draws: Whether the beats are drawn at random, or else decided by the songs unless a temperature is asked for.
+      new: Whether the files are new as a whole, so that their type can be chosen.
     """
     options = [
         click.option("--model", default="", help="Which model.", show_default=" or ".join(models)),
-        click.option("--bars", type=click.IntRange(1), default=2, help="The model's window: 2 or 16."),
+        click.option("--bars", type=click.IntRange(1), default=2, help="Bars that the model plays at once: 2 or 16."),
         click.option(
             "--server",
             default="",
@@ -26,24 +35,85 @@ def playing(*models: str, temperature: float):
         click.option("--ca-file", type=click.Path(path_type=Path), help="Whose servers to trust, PEM: speaks TLS."),
         click.option("--tls-cert", type=click.Path(path_type=Path), help="To show to the server, PEM."),
         click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM."),
-        click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder for the MIDI files."),
-        click.option("--audio", is_flag=True, help="An MP3 file beside each MIDI file."),
-        click.option("--temperature", type=Number(0, 1e6), default=temperature, help="0 plays the likeliest."),
-        click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), default=0, help="The same plays the same."),
+        click.option("--out", type=_PATH, default="beats", help="Folder of the files; none there is overwritten."),
+        click.option(
+            "--temperature",
+            type=Number(0, 1e6),
+            default=DEFAULT_TEMPERATURE if draws else 0.0,
+            help="How daring the drums are: at 0 always the likeliest hits, near 0 bars that repeat each other, at 1 as "
+            "varied as the model has learned, above 1 wilder.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(-(2**63), 2**63 - 1),
+            help="Random seed; the same seed gives the same beat.",
+            show_default="another one each time",
+        ),
+        click.option(
+            "--velocity",
+            type=click.IntRange(1, 127),
+            help="MIDI velocity of all hits.",
+            show_default="those of drummers, by drum and sixteenth" if new and draws else "as the song has them",
+        ),
+        click.option("--swing", type=Number(0, 1), default=0.0, help="Delay of every other sixteenth; 1 for triplets."),
+        click.option(
+            "--humanize", type=Number(0, 1), default=0.0, help="Size of small random changes of time and velocity."
+        ),
+        click.option("--audio", is_flag=True, help="Write a WAV file, too, exactly as long as the bars: it loops."),
+        click.option("--tail", is_flag=True, help="Let the last drums of the WAV file ring out behind its bars."),
     ]
+    if new:
+        options.append(click.option("--type0", is_flag=True, help="Write MIDI files of type 0: all in one track."))
 
     def with_options(command):
         @functools.wraps(command)
-        def played(runs, model, bars, server, ca_file, tls_cert, tls_key, out, audio, temperature, seed, **others):
+        def played(
+            runs,
+            model,
+            server,
+            ca_file,
+            tls_cert,
+            tls_key,
+            seed,
+            temperature,
+            velocity,
+            swing,
+            humanize,
+            audio,
+            tail,
+            bars,
+            out,
+            type0=False,
+            **others,
+        ):
+            from drumline.drums.dynamics import Feel
             from drumline.play.beats import BeatMaker
             from drumline.serving.client_tls import ClientTls
 
             if not server and (ca_file or tls_cert or tls_key):
                 raise InputError("--ca-file, --tls-cert and --tls-key are for a --server")
-            tls = ClientTls(ca_file, tls_cert, tls_key) if ca_file or tls_cert or tls_key else None
-            chosen = (model,) if model else models
-            told = BeatMaker(runs / "serving", chosen, bars, out, temperature, seed, server, tls, audio)
-            _show(command(told, **others))
+            if tail and not audio:
+                raise InputError("--tail is for the WAV file that --audio writes; pass both")
+            if seed is None:
+                seed = random.randrange(_SEEDS)
+                if draws or temperature or humanize:
+                    click.echo(f"Seed: {seed} (`--seed {seed}` plays the same again)")
+            maker = BeatMaker(
+                runs / "serving",
+                (model,) if model else models,
+                bars,
+                out,
+                temperature,
+                seed,
+                server,
+                ClientTls(ca_file, tls_cert, tls_key) if ca_file or tls_cert or tls_key else None,
+                audio=audio,
+                tail=tail,
+                feel=Feel(velocity, swing, humanize),
+                midi_type=0 if type0 else 1,
+                tell=click.echo,
+            )
+            _show(command(maker, **others))
 
         for option in reversed(options):
             played = option(played)
@@ -54,49 +124,61 @@ def playing(*models: str, temperature: float):
 
 @drumline.command()
 @click.option("--count", type=click.IntRange(1, 1000), default=4, help="How many beats.")
-@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.", show_default="a window")
-@click.option("--qpm", type=Number(20, 400), default=120.0, help="Quarter notes a minute.")
-@playing("hierarchical_vae", temperature=1.0)
-def generate(told, count, length, qpm):
+@click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.", show_default="--bars")
+@click.option("--bpm", type=_BPM, default=120.0, help="Tempo, in quarter notes a minute.")
+@click.option("--qpm", type=_BPM, hidden=True)
+@playing("hierarchical_vae")
+def generate(maker, count, length, bpm, qpm):
     """Write new beats as MIDI files.
 
-    Beats longer than a window are a chain of windows: an autoencoder's wander from one new beat to the next, a quarter
-    of the way a window, and a forecaster goes on from what it played. The first window is the same whatever the length.
+    A beat longer than the model plays at once is a chain of variations that wander from one beat to another (with lstm
+    and conv, it goes on from what it played before). It begins as the shorter beat of the same seed does.
     """
-    return told.generate(count, length, qpm)
+    return maker.generate(count, length, qpm or bpm)
 
 
 @drumline.command(name="continue")
-@click.argument("file", type=click.Path(path_type=Path))
-@playing("lstm", "conv", temperature=1.0)
-def continue_(told, file):
-    """Write a song with a window of new drums behind its last bar.
+@click.argument("song", type=_PATH)
+@click.option("--count", type=click.IntRange(1, 1000), default=1, help="How many songs, each with other new drums.")
+@click.option("--length", type=click.IntRange(1, 4096), help="Bars of new drums, any number.", show_default="--bars")
+@click.option("--from-bar", type=click.IntRange(2), help="First bar of new drums.", show_default="after the last bar")
+@click.option("--bpm", type=_BPM, help="Tempo of the new drums.", show_default="the song's")
+@playing("lstm", "conv", new=False)
+def continue_(maker, song, count, length, from_bar, bpm):
+    """Write a song with new drums behind its last bar, which go on from its own.
 
-    All that is in the song stays, its tempo too. The drums go on from the last bars of its own that are in 4/4. An MP3
-    file has these bars and the new ones.
+    They are in a track of their own, on the notes and at the velocities that the song uses. All that is in the song
+    stays; with --from-bar its own drums are silent where new ones play. The song in an archive is written as
+    ARCHIVE.zip/SONG.mid. A WAV file has the last bars before and the new drums.
     """
-    return told.continue_song(file)
+    return maker.continue_song(song, count, length, bpm, from_bar)
 
 
 @drumline.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=_PATH)
+@click.argument("b", type=_PATH)
 @click.option("--count", type=click.IntRange(2, 1000), default=5, help="How many beats, with both ends.")
-@playing("hierarchical_vae", temperature=0.0)
-def interpolate(told, a, b, count):
-    """Write beats on the way from the drums of one MIDI file to those of another: from the first window of each.
+@click.option("--bar-a", type=click.IntRange(1), help="Bar of A to start from.", show_default="the first with drums")
+@click.option("--bar-b", type=click.IntRange(1), help="Bar of B to end at.", show_default="the first with drums")
+@click.option("--bpm", type=_BPM, help="Tempo of all beats.", show_default="from that of A to that of B")
+@playing("hierarchical_vae", draws=False)
+def interpolate(maker, a, b, count, bar_a, bar_b, bpm):
+    """Write beats on the way from the drums of song A to those of song B.
 
-    The ends are what the model makes of them.
+    The ends are what the model makes of the songs. A song in an archive is written as ARCHIVE.zip/SONG.mid.
     """
-    return told.interpolate(a, b, count)
+    return maker.interpolate(a, b, count, bar_a, bar_b, bpm)
 
 
 @drumline.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@playing("hierarchical_vae", temperature=0.0)
-def reconstruct(told, file):
-    """Write what a model makes of the drums of a MIDI file, window by window."""
-    return told.reconstruct(file)
+@click.argument("song", type=_PATH)
+@playing("hierarchical_vae", draws=False)
+def reconstruct(maker, song):
+    """Write what a model makes of the drums of a song, as a file that lies under the song bar by bar.
+
+    A song in an archive is written as ARCHIVE.zip/SONG.mid.
+    """
+    return maker.reconstruct(song)
 
 
 def _show(beats) -> None:

@@ -1,4 +1,4 @@
-"""The sound of grids: the program fluidsynth and a General MIDI sound font in, MP3 out."""
+"""The sound of grids and MIDI files: the program fluidsynth and a General MIDI sound font in, WAV or MP3 out."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from drumline.drums.kit import DRUMS, STEPS_PER_BAR
-from drumline.drums.notes import write_midi
+from drumline.drums.notes import encode_midi
 
 from drumline.errors import InputError
 
@@ -27,7 +27,7 @@ _INAUDIBLE = 1e-3  # -60 dB
 _NOISE = 1e-6  # above fluidsynth's silence, and below the softest hit
 _TAIL = 1.5  # seconds that may sound on behind the last step
 _FADE = 0.05  # seconds
-_QPM_OF_ONE_SHOTS = 40.0  # a bar of 6 seconds, in which every drum dies away
+_BPM_OF_ONE_SHOTS = 40.0  # a bar of 6 seconds, in which every drum dies away
 
 
 def why_unavailable() -> str | None:
@@ -48,16 +48,48 @@ def why_unavailable() -> str | None:
     return None
 
 
-def render(hits: np.ndarray, qpm: float = 120.0) -> np.ndarray:
-    """The sound of a grid, float32 [samples], mono at 44.1 kHz, its peak at -1 dB, so that clips are about as loud.
+def render(hits: np.ndarray, bpm: float = 120.0) -> np.ndarray:
+    """The sound of a grid, with a tail; `render_midi` tells how.
 
-    hits: [steps, 9], hits or velocities as drums.notes takes them.  qpm: quarter notes a minute.
-    It lasts as long as its steps, and up to 1.5 s longer where a drum sounds on. A grid without hits is silence.
-    Raises InputError where there is no synthesizer, ValueError for a grid that is none.
+    Args:
+      hits: [steps, 9], hits or velocities as `drums.notes.encode_midi` takes them.
+      bpm: Quarter notes a minute.
+
+    Raises:
+      InputError: There is no synthesizer.
+      ValueError: This is not a grid.
     """
-    length = round(len(hits) * _samples_of_step(qpm))
-    sound = _trim(_synthesize(hits, qpm)[: length + round(_TAIL * SAMPLE_RATE)])
+    return render_midi(encode_midi(hits, bpm), len(hits) * _seconds_of_step(bpm))
+
+
+def render_midi(midi: bytes, seconds: float, *, loop: bool = False) -> np.ndarray:
+    """The sound of a MIDI file, its peak at -1 dB, so that clips are about as loud as each other.
+
+    Args:
+      midi: The bytes of the file.
+      seconds: How long its bars are.
+      loop: Whether it lasts exactly as long as its bars, and what sounds on behind them sounds at its beginning, as it
+        does where the bars are repeated. Without, it lasts up to 1.5 s longer where a drum sounds on.
+
+    Returns:
+      Float32 [samples], mono at 44.1 kHz. A file without notes is silence.
+
+    Raises:
+      InputError: There is no synthesizer.
+    """
+    length, sound = round(seconds * SAMPLE_RATE), _synthesize(midi)
+    if loop:
+        sound = np.pad(sound, (0, -len(sound) % max(length, 1)))
+        return _normalize(sound.reshape(-1, length).sum(axis=0) if length else sound)
+    sound = _trim(sound[: length + round(_TAIL * SAMPLE_RATE)])
     return _normalize(_fade(np.pad(sound, (0, max(length - len(sound), 0)))))
+
+
+def encode_wav(samples: np.ndarray) -> bytes:
+    """A WAV file of samples, float [samples], mono at 44.1 kHz: unlike an MP3 file it has exactly these samples."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
 
 
 def encode_mp3(samples: np.ndarray) -> bytes:
@@ -75,8 +107,8 @@ def render_one_shots() -> dict[str, bytes]:
     """
     hits = np.zeros([len(DRUMS) * STEPS_PER_BAR, len(DRUMS)], np.int64)
     hits[np.arange(len(DRUMS)) * STEPS_PER_BAR, np.arange(len(DRUMS))] = 1
-    sound = _normalize(_synthesize(hits, _QPM_OF_ONE_SHOTS))
-    bar, length = STEPS_PER_BAR * _samples_of_step(_QPM_OF_ONE_SHOTS), round(_TAIL * SAMPLE_RATE)
+    sound = _normalize(_synthesize(encode_midi(hits, _BPM_OF_ONE_SHOTS)))
+    bar, length = STEPS_PER_BAR * _seconds_of_step(_BPM_OF_ONE_SHOTS) * SAMPLE_RATE, round(_TAIL * SAMPLE_RATE)
     starts = (round(drum * bar) for drum in range(len(DRUMS)))
     return {
         drum: encode_mp3(_fade(_trim(sound[start : start + length]))) for drum, start in zip(DRUMS, starts, strict=True)
@@ -98,17 +130,17 @@ def _is_soundfont(path: Path) -> bool:
     return start[:4] == b"RIFF" and start[8:] == b"sfbk"
 
 
-def _samples_of_step(qpm: float) -> float:
-    return SAMPLE_RATE * 60 / qpm / (STEPS_PER_BAR // 4)
+def _seconds_of_step(bpm: float) -> float:
+    return 60 / bpm / (STEPS_PER_BAR // 4)
 
 
-def _synthesize(hits: np.ndarray, qpm: float) -> np.ndarray:
-    """What fluidsynth makes of a grid, both channels as one, float32 [samples]."""
+def _synthesize(song: bytes) -> np.ndarray:
+    """What fluidsynth makes of a MIDI file, both channels as one, float32 [samples]."""
     if why := why_unavailable():
         raise InputError(why)
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder, "beat.mid"), Path(folder, "beat.wav")
-        write_midi(hits, midi, qpm)
+        midi.write_bytes(song)
         sound_of_midi = ["-ni", "-q", "-T", "wav", "-O", "float", "-r", str(SAMPLE_RATE), "-F", str(wav)]
         done = subprocess.run(["fluidsynth", *sound_of_midi, str(_soundfont()), str(midi)], capture_output=True)
         if done.returncode or not wav.exists():

@@ -32,10 +32,23 @@ def seeds_of(seed: int, beats: range) -> np.ndarray:
     return np.array([[seed, beat] for beat in beats], np.int64).reshape(-1, 2)
 
 
-def beats(player: Player, bars: int, temperature: float, seeds: np.ndarray) -> np.ndarray:
-    """Beats of any length, cut where it is no multiple of the model's window. Returns int64 [B, 16 * bars, 9]."""
+def beats(
+    player: Player, bars: int, temperature: float, seeds: np.ndarray, heard: np.ndarray | None = None
+) -> np.ndarray:
+    """Beats of any length, cut where it is no multiple of the model's window.
+
+    Args:
+      player: The model.
+      bars: The length of each beat.
+      temperature: 0 for the likeliest drums.
+      seeds: int64 [B, 2].
+      heard: int64 [steps, 9], what a forecaster goes on from; without it, beats out of nothing.
+
+    Returns:
+      int64 [B, 16 * bars, 9].
+    """
     steps, played, chain = bars * STEPS_PER_BAR, 0, []
-    for window in windows(player, temperature, seeds):
+    for window in windows(player, temperature, seeds, heard):
         chain.append(window[:, : steps - played])
         played += window.shape[1]
         if played >= steps:
@@ -43,10 +56,15 @@ def beats(player: Player, bars: int, temperature: float, seeds: np.ndarray) -> n
     return np.concatenate(chain, axis=1)
 
 
-def windows(player: Player, temperature: float, seeds: np.ndarray) -> Iterator[np.ndarray]:
-    """Windows that follow each other, without end."""
-    follow = _walked if "draw" in player.signatures else _continued
-    return follow(player, np.full(len(seeds), temperature, np.float32), seeds)
+def windows(
+    player: Player, temperature: float, seeds: np.ndarray, heard: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Windows that follow each other, without end. heard: as `beats` takes it."""
+    temperatures = np.full(len(seeds), temperature, np.float32)
+    if heard is None and "draw" in player.signatures:
+        return _walked(player, temperatures, seeds)
+    heard = np.zeros([1, len(DRUMS)], np.int64) if heard is None else heard
+    return _continued(player, temperatures, seeds, heard)
 
 
 def path(player: Player, seeds: np.ndarray, window: int) -> np.ndarray:
@@ -74,9 +92,9 @@ def _walked(player: Player, temperature: np.ndarray, seeds: np.ndarray) -> Itera
         yield player.call("decode", z=z, temperature=temperature, seed=seeds)["hits"]
 
 
-def _continued(player: Player, temperature: np.ndarray, seeds: np.ndarray) -> Iterator[np.ndarray]:
-    """Of a forecaster: first after a step of silence, then each after all of the window before, with noise anew."""
-    heard = np.zeros([len(seeds), 1, len(DRUMS)], np.int64)
+def _continued(player: Player, temperature: np.ndarray, seeds: np.ndarray, heard: np.ndarray) -> Iterator[np.ndarray]:
+    """Of a forecaster: first after what was heard, then each after all of the window before, with noise anew."""
+    heard = np.repeat(heard[None], len(seeds), axis=0)
     for window in itertools.count():
         inputs = {"velocities": heard, "temperature": temperature, "seed": _nth(seeds, window)}
         heard = player.call("continue", **inputs)["hits"]

@@ -8,14 +8,10 @@ from pathlib import Path
 from drumline.components.midi_example_gen.finding import files_matching
 from drumline.corpora.midi_sources import printable
 from drumline.corpora.reading import find_drum_map_file
-<<<<<<< HEAD
+from drumline.drums.kit import read_drum_map
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.dsl.components.base import base_driver
 from tfx.types.standard_component_specs import EXAMPLES_KEY
-=======
-from drumline.drums.kit import read_drum_map
-from tfx.components.example_gen import driver, input_processor
->>>>>>> music-in
 
 from drumline.errors import InputError
 
