@@ -40,8 +40,8 @@ def playing(*models: str, draws: bool = True, new: bool = True):
             "--temperature",
             type=Number(0, 1e6),
             default=DEFAULT_TEMPERATURE if draws else 0.0,
-            help="How daring the drums are: at 0 always the likeliest hits, near 0 bars that repeat each other, at 1 as "
-            "varied as the model has learned, above 1 wilder.",
+            help="How daring the drums are: at 0 always the likeliest hits, near 0 bars that repeat each other, at 1 "
+            "as varied as the model has learned, above 1 wilder.",
         ),
         click.option(
             "--seed",
@@ -159,7 +159,7 @@ def continue_(maker, song, count, length, from_bar, bpm):
 @click.argument("b", type=_PATH)
 @click.option("--count", type=click.IntRange(2, 1000), default=5, help="How many beats, with both ends.")
 @click.option("--bar-a", type=click.IntRange(1), help="Bar of A to start from.", show_default="the first with drums")
-@click.option("--bar-b", type=click.IntRange(1), help="Bar of B to end at.", show_default="the first with drums")
+@click.option("--bar-b", type=click.IntRange(1), help="Bar of B to start from.", show_default="the first with drums")
 @click.option("--bpm", type=_BPM, help="Tempo of all beats.", show_default="from that of A to that of B")
 @playing("hierarchical_vae", draws=False)
 def interpolate(maker, a, b, count, bar_a, bar_b, bpm):
