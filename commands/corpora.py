@@ -12,7 +12,9 @@ from drumline.errors import InputError
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True)
 @click.pass_obj
 def fetch(runs, corpora):
-    """Get corpora into runs/corpora, by name, or by the FOLDER of your own MIDI files and archives.
+    """Download free corpora, or copy a folder of your own.
+
+    CORPUS is one of these names or a folder of MIDI files and archives; it is written to runs/corpora.
 
     \b
     freedoom     the soundtrack of the game Freedoom: 75 songs, BSD-3-Clause
@@ -23,8 +25,8 @@ def fetch(runs, corpora):
     groove       the Groove MIDI Dataset: 1,150 recordings of drummers, 3 MB, CC BY 4.0
     lakh         the Lakh MIDI Dataset: 176,581 songs, 1.8 GB, CC BY 4.0
 
-    Each has its licence beside it; `--midi runs/corpora` trains on all that are there. A download from the web that
-    breaks off goes on where it was when called again. Archives are not unpacked: the pipeline and `inspect` read them
+    Each has its licence beside it; `--midi runs/corpora` trains on all that are there. A download that was interrupted
+    resumes when the command is repeated. Archives are not unpacked: the pipeline and `inspect` read them
     as they are. simutrans, openttd, planetblupi and mma come in Debian packages, by apt-get.
     """
     from drumline.corpora.fetch import fetch as fetch_one
@@ -40,8 +42,8 @@ def fetch(runs, corpora):
 
 @drumline.command()
 @click.argument("path")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--windows", "with_windows", is_flag=True, help="The combinations of each distinct window, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--windows", "with_windows", is_flag=True, help="Also print the combinations of each distinct window.")
 @click.option("--grid", is_flag=True, help="Draw the drums of a single file, and say what of them was dropped and why.")
 @click.option(
     "--map",
@@ -59,8 +61,10 @@ def fetch(runs, corpora):
 )
 @click.option("--loops", is_flag=True, help="Repeat files that are shorter than a window until they fill it.")
 def inspect(path, as_json, with_windows, grid, drum_map, channel, loops):
-    """What the pipeline sees in a MIDI file, an archive or a folder of both: bars, segments, windows, or why a file is
-    left out.
+    """Show what is read of each MIDI file, or why it is not.
+
+    PATH is a MIDI file, an archive or a folder. Of each file it shows bars, segments and windows, or the reason for
+    leaving it out.
 
     A segment is a stretch of bars without a silent one; windows lie within segments. A hit is off the grid where it is
     a quarter of a sixteenth or more from the nearest sixteenth, as triplets and swing are.

@@ -66,12 +66,23 @@ def drumline(context, runs):
 @drumline.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell):
-    """Print the completion script of a shell, for example: eval "$(drumline completion bash)"."""
+    """Print the completion script of a shell.
+
+    In bash: eval "$(drumline completion bash)"
+    """
     from click.shell_completion import get_completion_class
 
     completer = get_completion_class(shell)
     if completer is not None:
         click.echo(completer(drumline, {}, "drumline", "_DRUMLINE_COMPLETE").source())
+
+
+class Seed(click.types.IntParamType):
+    """A random seed: an integer of 64 bits."""
+
+    def convert(self, value, param, ctx):
+        seed = super().convert(value, param, ctx)
+        return seed if -(2**63) <= seed < 2**63 else self.fail(f"{value} does not fit into 64 bits.", param, ctx)
 
 
 class Number(click.FloatRange):

@@ -12,18 +12,26 @@ FILES = Path(__file__).parent.parent / "kubeflow"
 
 @drumline.group(cls=Commands)
 def kubeflow():
-    """The pipeline on Kubeflow Pipelines (kubeflow/README.md)."""
+    """Compile the pipeline for Kubeflow and run it there."""
 
 
 @kubeflow.command(name="compile")
-@click.option("--image", default="drumline:0.1.0", help="Of every step, with its tag or digest.")
-@click.option("--gpus", type=click.IntRange(0), default=1, help="Of each machine that trains; 0 for none.")
-@click.option("--machines", type=click.IntRange(1), default=1, help="That train a model together, in a TrainJob.")
-@click.option("--models", default="", help="Which models, with commas.", show_default="all")
+@click.option("--image", default="drumline:0.1.0", help="Container image of all steps, with tag or digest.")
+@click.option("--gpus", type=click.IntRange(0), default=1, help="GPUs of each machine that trains.")
+@click.option(
+    "--machines", type=click.IntRange(1), default=1, help="Machines that train a model together, in a TrainJob."
+)
+@click.option("--models", default="", help="Models, with commas.", show_default="all")
 @click.option("--profile", default="cpu", help="Profile whose lengths and models are compiled: a name or a TOML file.")
 @click.option("--tune", is_flag=True, help="First search the sizes of lstm and conv, in short trainings.")
-@click.option("--pipeline-root", default="minio://mlpipeline/v2/artifacts", help="Where artifacts go: minio, s3, gs.")
-@click.option("--out", type=click.Path(path_type=Path), default=FILES, show_default="kubeflow", help="The folder.")
+@click.option(
+    "--pipeline-root",
+    default="minio://mlpipeline/v2/artifacts",
+    help="Object storage of the artifacts: minio://, s3:// or gs://.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=FILES, show_default="kubeflow", help="Folder of the files."
+)
 @quiet
 def compile_(runs, image, gpus, machines, models, profile, tune, pipeline_root, out):
     """Write drums-2bar.yaml and drums-16bar.yaml for Kubeflow Pipelines.
@@ -48,22 +56,26 @@ def compile_(runs, image, gpus, machines, models, profile, tune, pipeline_root, 
 
 @kubeflow.command()
 @click.argument("package", metavar="FILE_OR_LENGTH")
-@click.option("--host", required=True, envvar="KF_PIPELINES_ENDPOINT", help="The address of the UI, with http(s)://.")
-@click.option("--param", "params", metavar="NAME=VALUE", multiple=True, help="A parameter's value; may be repeated.")
-@click.option("--experiment", default="drumline", help="In which experiment; made where there is none.")
+@click.option("--host", required=True, envvar="KF_PIPELINES_ENDPOINT", help="Address of the UI, with http(s)://.")
 @click.option(
-    "--pipeline-root", metavar="URL", help="Where artifacts go: minio://, s3:// or gs://.", show_default="the file's"
+    "--param", "params", metavar="NAME=VALUE", multiple=True, help="Value of a parameter or setting; may be repeated."
 )
-@click.option("--service-account", help="Who the pods are, such as drumline-runner.", show_default="the server's")
-@click.option("--no-cache", is_flag=True, help="Run every node, also those whose result is cached.")
+@click.option("--experiment", default="drumline", help="Experiment; created if it does not exist.")
+@click.option("--pipeline-root", metavar="URL", help="Object storage of the artifacts.", show_default="the file's")
 @click.option(
-    "--cron", metavar="FIELDS", help="Not now but by the clock, such as '0 3 * * *'; replaces the one before."
+    "--service-account", help="Service account of the pods, such as drumline-runner.", show_default="the server's"
 )
-@click.option("--no-wait", is_flag=True, help="Start the run and look no further.")
-@click.option("--timeout", metavar="MINUTES", type=Number(0), help="Wait no longer.", show_default="to its end")
-@click.option("--token-file", type=click.Path(path_type=Path), help="A bearer token; read anew at each request.")
-@click.option("--ca-file", type=click.Path(path_type=Path), help="Whose TLS certificates to trust, PEM.")
-@click.option("--namespace", help="Whose, on a server with many users.")
+@click.option("--no-cache", is_flag=True, help="Run every node again, ignoring the cache.")
+@click.option(
+    "--cron", metavar="FIELDS", help="Schedule instead of a run now, such as '0 3 * * *'; replaces the one before."
+)
+@click.option("--no-wait", is_flag=True, help="Start the run and do not wait for its end.")
+@click.option("--timeout", metavar="MINUTES", type=Number(0), help="Most minutes to wait.", show_default="to its end")
+@click.option(
+    "--token-file", type=click.Path(path_type=Path), help="File with a bearer token, read again at each request."
+)
+@click.option("--ca-file", type=click.Path(path_type=Path), help="Certificates of the authorities to trust (PEM).")
+@click.option("--namespace", help="Namespace, on a server with many users.")
 @quiet
 def submit(
     runs,

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import click
-from drumline.commands.group import Number, drumline, quiet, show
+from drumline.commands.group import Number, Seed, drumline, quiet, show
 from drumline.play.temperature import DEFAULT_TEMPERATURE
 
 from drumline.errors import InputError
@@ -24,7 +24,7 @@ def playing(*models: str, draws: bool = True, new: bool = True):
       new: Whether the files are new as a whole, so that their type can be chosen.
     """
     options = [
-        click.option("--model", default="", help="Which model.", show_default=" or ".join(models)),
+        click.option("--model", default="", help="Model that plays.", show_default=" or ".join(models)),
         click.option("--bars", type=click.IntRange(1), default=2, help="Bars that the model plays at once: 2 or 16."),
         click.option(
             "--server",
@@ -32,9 +32,13 @@ def playing(*models: str, draws: bool = True, new: bool = True):
             help="HOST:PORT of a server (gRPC), or http://HOST:PORT (REST).",
             show_default="the pushed models play here",
         ),
-        click.option("--ca-file", type=click.Path(path_type=Path), help="Whose servers to trust, PEM: speaks TLS."),
-        click.option("--tls-cert", type=click.Path(path_type=Path), help="To show to the server, PEM."),
-        click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM."),
+        click.option(
+            "--ca-file",
+            type=click.Path(path_type=Path),
+            help="Certificates of the authorities to trust (PEM); switches TLS on.",
+        ),
+        click.option("--tls-cert", type=click.Path(path_type=Path), help="Client certificate for mutual TLS (PEM)."),
+        click.option("--tls-key", type=click.Path(path_type=Path), help="Key of the client certificate (PEM)."),
         click.option("--out", type=_PATH, default="beats", help="Folder of the files; none there is overwritten."),
         click.option(
             "--temperature",
@@ -45,7 +49,7 @@ def playing(*models: str, draws: bool = True, new: bool = True):
         ),
         click.option(
             "--seed",
-            type=click.IntRange(-(2**63), 2**63 - 1),
+            type=Seed(),
             help="Random seed; the same seed gives the same beat.",
             show_default="another one each time",
         ),
@@ -145,7 +149,9 @@ def generate(maker, count, length, bpm, qpm):
 @click.option("--bpm", type=_BPM, help="Tempo of the new drums.", show_default="the song's")
 @playing("lstm", "conv", new=False)
 def continue_(maker, song, count, length, from_bar, bpm):
-    """Write a song with new drums behind its last bar, which go on from its own.
+    """Add new drums after the end of a song.
+
+    They go on from the song's own drums.
 
     They are in a track of their own, on the notes and at the velocities that the song uses. All that is in the song
     stays; with --from-bar its own drums are silent where new ones play. The song in an archive is written as
@@ -163,7 +169,9 @@ def continue_(maker, song, count, length, from_bar, bpm):
 @click.option("--bpm", type=_BPM, help="Tempo of all beats.", show_default="from that of A to that of B")
 @playing("hierarchical_vae", draws=False)
 def interpolate(maker, a, b, count, bar_a, bar_b, bpm):
-    """Write beats on the way from the drums of song A to those of song B.
+    """Write beats on the way from one song to another.
+
+    They lead from the drums of song A to those of song B.
 
     The ends are what the model makes of the songs. A song in an archive is written as ARCHIVE.zip/SONG.mid.
     """
@@ -174,7 +182,9 @@ def interpolate(maker, a, b, count, bar_a, bar_b, bpm):
 @click.argument("song", type=_PATH)
 @playing("hierarchical_vae", draws=False)
 def reconstruct(maker, song):
-    """Write what a model makes of the drums of a song, as a file that lies under the song bar by bar.
+    """Play the drums of a song through a model.
+
+    The file lies under the song bar by bar.
 
     A song in an archive is written as ARCHIVE.zip/SONG.mid.
     """

@@ -14,7 +14,9 @@ from drumline.commands.group import drumline, quiet, relative, show
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list with every metric.")
 @quiet
 def table(runs, wide, as_json):
-    """List the models that runs have evaluated, the latest last.
+    """List the models that runs have evaluated.
+
+    The latest is the last.
 
     teacher-forced: accuracy of each step given the true steps before it; sampled: given the model's own steps. For an
     autoencoder both are reconstruction of a window that it was given, for a forecaster prediction.
@@ -34,7 +36,9 @@ def table(runs, wide, as_json):
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML file.", show_default="runs/reports/run-RUN.html")
 @quiet
 def report(runs, numbers, out):
-    """Write an HTML report of a run, or of several runs side by side, and open it in the browser.
+    """Write the HTML report of one run, or of several.
+
+    Several runs are shown side by side. The report opens in the browser.
 
     RUN is a number from `./run drumline table`; the default is the latest run.
     """
@@ -56,7 +60,7 @@ def report(runs, numbers, out):
 )
 @quiet
 def results(runs, profile, corpus, out):
-    """Write a Markdown page of all results of a profile on a corpus: every model and random seed."""
+    """Write a Markdown page of results: every model and random seed."""
     from drumline.results.run import select_results
     from drumline.results.store import latest_of_seeds
 
@@ -74,7 +78,9 @@ def results(runs, profile, corpus, out):
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def tensorboard(runs, arguments):
-    """Show the learning curves of all trainings, finished or in progress, in TensorBoard.
+    """Show learning curves in TensorBoard.
+
+    It shows all trainings, finished and in progress.
 
     ARGUMENTS go to TensorBoard, for example --port 6007.
     """

@@ -9,16 +9,21 @@ from drumline.errors import InputError
 
 
 @drumline.command()
-@click.option("--bars", type=int, default=2, help="Length of the beats: 2 or 16.")
-@click.option("--models", default="", help="Which pushed models, with commas.", show_default="all of that length")
-@click.option("--count", type=click.IntRange(1, 1000), default=20, help="How many beats of each.")
-@click.option("--answers", type=click.Path(path_type=Path), show_default="answers.sqlite in runs/listening")
-@click.option("--host", default="127.0.0.1", help="Another one lets others answer: whoever reaches the port.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8600, help="0 takes a free one.")
-@click.option("--results", "only_results", is_flag=True, help="Print what was answered so far, and serve nothing.")
+@click.option("--bars", type=int, default=2, help="Length of the beats in bars.")
+@click.option("--models", default="", help="Pushed models to compare, with commas.", show_default="all of that length")
+@click.option("--count", type=click.IntRange(1, 1000), default=20, help="Beats of each model.")
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path),
+    help="SQLite file of the answers.",
+    show_default="runs/listening/answers.sqlite",
+)
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 accepts connections from the network.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, help="Port; 0 takes a free one.")
+@click.option("--results", "only_results", is_flag=True, help="Print the results so far instead of serving.")
 @quiet
 def listen(runs, bars, models, count, answers, host, port, only_results):
-    """A listening test in the browser: which is the better beat?
+    """Run a listening test: which is the better beat?
 
     Pairs of beats of held-out songs and of the pushed models, blind. The answers rank them.
     """
@@ -35,17 +40,27 @@ def listen(runs, bars, models, count, answers, host, port, only_results):
 
 
 @drumline.command()
-@click.option("--host", default="127.0.0.1", help="Another one lets others ask: whoever reaches the ports.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8500, help="Of gRPC; 0 takes a free one.")
-@click.option("--rest-port", type=click.IntRange(0, 65535), default=8501, help="Of REST; 0 takes a free one.")
-@click.option("--models-folder", type=click.Path(path_type=Path), show_default="serving in runs")
-@click.option("--config", type=click.Path(path_type=Path), help="A ModelServerConfig, instead of all models there.")
-@click.option("--batch-size", type=click.IntRange(1, 4096), default=64, help="Rows that run together.")
-@click.option("--batch-timeout-ms", type=Number(0, 1000), default=2.0, help="Wait for more rows.")
-@click.option("--queue", type=click.IntRange(1, 1024), default=256, help="Requests of a signature that may wait.")
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="The server's certificate, PEM.")
-@click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM.")
-@click.option("--client-ca", type=click.Path(path_type=Path), help="Whose certificates clients must show, PEM.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 accepts connections from the network.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8500, help="Port of the gRPC API; 0 takes a free one.")
+@click.option(
+    "--rest-port", type=click.IntRange(0, 65535), default=8501, help="Port of the REST API; 0 takes a free one."
+)
+@click.option(
+    "--models-folder", type=click.Path(path_type=Path), help="Folder of the models.", show_default="runs/serving"
+)
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="ModelServerConfig that names models, versions and labels."
+)
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=64, help="Batch size: most rows that run together.")
+@click.option("--batch-timeout-ms", type=Number(0, 1000), default=2.0, help="Milliseconds to wait for a batch to fill.")
+@click.option("--queue", type=click.IntRange(1, 1024), default=256, help="Requests of one signature that may wait.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate of the server (PEM).")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Key of the certificate (PEM).")
+@click.option(
+    "--client-ca",
+    type=click.Path(path_type=Path),
+    help="Authority of the clients' certificates (PEM); switches mutual TLS on.",
+)
 @quiet
 def serve(
     runs,
@@ -61,7 +76,9 @@ def serve(
     tls_key,
     client_ca,
 ):
-    """Serve the pushed models by TensorFlow Serving's gRPC and REST API.
+    """Serve the pushed models over gRPC and REST.
+
+    The API is that of TensorFlow Serving.
 
     New versions are taken up while it runs. Ctrl-C ends it, after the last answer; what it does stands in
     runs/logs/serve.log. Metrics: /monitoring/prometheus/metrics on the REST port.

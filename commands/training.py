@@ -56,7 +56,9 @@ def train(
     flink_master,
     beam_args,
 ):
-    """Run the pipeline: read MIDI, train, evaluate, and push the models that pass their gate.
+    """Train, evaluate and push models on MIDI files.
+
+    This runs the pipeline; models that pass their gate are pushed.
 
     Settings are named as in the profile, for example `--set training.steps=500` for all models or
     `--set hierarchical_vae.sizes.latent=64` for one; `drumline profiles` lists them. If a training is killed, repeat
@@ -90,7 +92,7 @@ def train(
 @drumline.command()
 @click.argument("profile", required=False)
 def profiles(profile):
-    """List the profiles, or print one, ready to be copied and changed.
+    """List the profiles of settings, or print one.
 
     A profile is a TOML file with all settings of the models, their training and their gates:
     `drumline profiles demo > my.toml`, then `drumline train --profile my.toml`.
@@ -109,7 +111,7 @@ def profiles(profile):
 @drumline.command()
 @quiet
 def demo(runs):
-    """Fetch a free corpus, train models of both lengths, and write MIDI files and reports, in minutes."""
+    """Train on a free corpus and write beats, in minutes."""
     from drumline.corpora import find as corpora
     from drumline.pipeline.config import Config
     from drumline.pipeline.profiles import Profile

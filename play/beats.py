@@ -212,8 +212,8 @@ class BeatMaker:
 
     def _silence(self, model: str) -> InputError:
         return InputError(
-            f"{model_folder(model, self.bars)}: at temperature {self.temperature:g} this model plays silence, so no file "
-            f"was written; pass --temperature {0.7 if self.temperature < 0.7 else 1:g}, or another --model"
+            f"{model_folder(model, self.bars)}: at temperature {self.temperature:g} this model plays silence, so no "
+            f"file was written; pass --temperature {0.7 if self.temperature < 0.7 else 1:g}, or another --model"
         )
 
     def _reconstruct(self, player: Player, velocities: np.ndarray) -> np.ndarray:

@@ -436,3 +436,18 @@ def test_an_unknown_command_is_refused_by_name(call):
     result = call("transmogrify")
     assert result.exit_code == 2
     assert "No such command 'transmogrify'" in result.stderr
+
+
+def test_the_help_of_no_command_is_cut_off_at_80_columns(call):
+    lines = call("--help").stdout.splitlines()
+    assert not [line for line in lines[1:] if line.endswith("...")]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_runs_folder_is_taken_before_and_after_the_command(tmp_path):
+    answers = [
+        CliRunner().invoke(drumline, arguments).stderr
+        for arguments in (["--runs", str(tmp_path), "table"], ["table", "--runs", str(tmp_path)])
+    ]
+    assert answers[0] == answers[1]
+    assert str(tmp_path / "metadata.sqlite") in answers[0]
