@@ -68,9 +68,11 @@ class VaeSizes:
       encoder_units: Units of each direction of the encoder's LSTM layers.
       encoder_layers: LSTM layers, of each level of a `two_level` encoder.
       encoder: `sequence` reads all steps in one sequence (the paper), `two_level` the steps of each bar, then the bars.
-      conductor_units, conductor_layers: Of the conductor's LSTM layers.
+      conductor_units: Units of the conductor's LSTM layers.
+      conductor_layers: The conductor's LSTM layers.
       embedding: Length of the embedding that the conductor gives to each bar.
-      decoder_units, decoder_layers: Of the decoder's LSTM layers.
+      decoder_units: Units of the decoder's LSTM layers.
+      decoder_layers: The decoder's LSTM layers.
       skips: Linear paths past the LSTMs: from each step and bar to z, from z to each bar and step.
       beta: Weight of the KL term.
       free_bits: KL per window that is not penalised, bits.
@@ -143,7 +145,8 @@ class Training:
     Attributes:
       batch_size: Windows of a step, on all devices together.
       steps: Training steps, at most.
-      learning_rate, final_learning_rate: Of Adam; it decays from the first to the second.
+      learning_rate: Learning rate of Adam in the first step.
+      final_learning_rate: The rate to which it decays.
       decay: Factor of the learning rate per step (0.9999 in the paper).
       evaluate_every: Steps of an epoch, after which held-out windows are evaluated and a checkpoint is written.
       seed: Random seed of the first weights, the order of the windows and all else that is drawn at random.
