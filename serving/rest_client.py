@@ -10,6 +10,7 @@ A request that finds no server, or one with too much to do, is sent again: five 
 import base64
 import functools
 import json
+import operator
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Self
@@ -25,6 +26,7 @@ from urllib3.util import Retry
 from drumline.errors import InputError
 
 TIMEOUT = 60.0  # seconds
+_CONNECT_TIMEOUT = 5.0  # seconds; five attempts may take five times as long
 
 _CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",
@@ -78,7 +80,7 @@ class RestModel:
             "signature_name": signature,
             "inputs": {name: _listed(value, definition["inputs"].get(name)) for name, value in inputs.items()},
         }
-        outputs = self._ask(":predict", body)["outputs"]
+        outputs = self._ask(":predict", "outputs", body=body)
         types = definition["outputs"]
         if len(types) == 1:  # TensorFlow Serving leaves out the name of a single output.
             outputs = dict.fromkeys(types, outputs)
@@ -91,24 +93,30 @@ class RestModel:
 
     def states(self) -> dict[int, str]:
         """START, LOADING, AVAILABLE, UNLOADING or END by version."""
-        return {int(status["version"]): status["state"] for status in self._ask()["model_version_status"]}
+        return {int(status["version"]): status["state"] for status in self._ask("", "model_version_status")}
 
     def pinned(self) -> "RestModel":
         """The same model at the version that answers now, for calls that belong together."""
-        return replace(self, version=int(self._ask("/metadata")["model_spec"]["version"]), label=None)
+        return replace(self, version=int(self._ask("/metadata", "model_spec", "version")), label=None)
 
     @functools.cached_property
     def _definitions(self) -> dict[str, Any]:
         """The SignatureDefs by name."""
-        return self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
+        return self._ask("/metadata", "metadata", "signature_def", "signature_def")
 
-    def _ask(self, what: str = "", body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(self, what: str, *keys: str, body: dict[str, Any] | None = None) -> Any:
+        """Asks about the model, and returns what the answer has under `keys`, each inside the one before."""
         path = f"/v1/models/{quote(self.name, safe='')}"
         if self.version is not None:
             path += f"/versions/{self.version}"
         if self.label is not None:
             path += f"/labels/{quote(self.label, safe='')}"
-        return self.client.ask(path + what, body, self.name)
+        answer = self.client.ask(path + what, body, self.name)
+        try:
+            return functools.reduce(operator.getitem, keys, answer)
+        except (KeyError, TypeError) as error:
+            said = f"it is not TensorFlow Serving: its answer has no {'.'.join(keys)}"
+            raise serving_error("UNKNOWN", said, self.client.address, self.name) from error
 
 
 class RestClient:
@@ -161,7 +169,7 @@ class RestClient:
                 self.address + path,
                 data=None if body is None else json.dumps(body, default=_base64),
                 headers={"Content-Type": "application/json"},
-                timeout=self._timeout,
+                timeout=(min(_CONNECT_TIMEOUT, self._timeout), self._timeout),
                 # Given here, as the variable REQUESTS_CA_BUNDLE would take precedence over the session's.
                 verify=str(tls.authority) if tls.authority else None,
                 cert=(str(tls.certificate), str(tls.key)) if tls.certificate else None,
@@ -213,10 +221,12 @@ def _dtype(info: dict[str, Any]) -> Any:
 
 def _listed(value: Any, info: dict[str, Any] | None) -> Any:
     """An input as JSON has it. info: its TensorInfo, None for an input that the signature does not have."""
-    array = np.asarray(value)
-    if info and info["dtype"] in _DTYPES:
-        array = array.astype(_dtype(info), casting="same_kind", copy=False)
-    return array.tolist()
+    if info is None:
+        return np.asarray(value).tolist()
+    dtype = _dtype(info)
+    # An array of numpy's own bytes would lose the zeros at their end.
+    array = np.asarray(value, object if dtype is object else None)
+    return array.astype(dtype, casting="same_kind", copy=False).tolist()
 
 
 def _base64(value: Any) -> Any:

@@ -1,0 +1,63 @@
+"""The REST client's inputs as bytes, and answers of servers that are not TensorFlow Serving."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from drumline.play.pushed_models import PushedModel
+from drumline.serving.errors import ServingError
+from drumline.serving.rest_client import RestClient
+
+from tests.serving.running import LSTM, rest
+
+
+def make_example(name: str, **values) -> bytes:
+    return tf.train.Example(features=tf.train.Features(feature={name: tf.train.Feature(**values)})).SerializeToString()
+
+
+def test_bytes_reach_the_model_with_the_zeros_at_their_end(server, pushed):
+    window = make_example("velocities", int64_list=tf.train.Int64List(value=[90, 0, 0] * 96))
+    example = window + make_example("other", bytes_list=tf.train.BytesList(value=[bytes(3)]))
+    assert example.endswith(bytes(3))
+    with RestClient(rest(server, "")) as client:
+        there = client.model(LSTM).call("evaluate", examples=[example])
+    here = PushedModel(pushed / LSTM).call("evaluate", examples=[example])
+    assert there.keys() == here.keys()
+    for name, value in here.items():
+        np.testing.assert_array_equal(there[name], value)
+
+
+@contextlib.contextmanager
+def answering(body: str) -> Iterator[str]:
+    """The address of a server that answers every GET with this body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            """Writes nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", '{"model_version_status": 1, "metadata": {"signature_def": []}, "model_spec": 2}']
+)
+@pytest.mark.parametrize("ask", [lambda model: model.signatures, lambda model: model.pinned()])
+def test_json_of_another_server_is_one_sentence(body, ask):
+    with (
+        answering(body) as address,
+        RestClient(address) as client,
+        pytest.raises(ServingError, match="it is not TensorFlow Serving: its answer has no m"),
+    ):
+        ask(client.model("m"))
