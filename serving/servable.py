@@ -11,7 +11,7 @@ import tensorflow as tf
 from drumline.serving import checks
 from drumline.serving.batching import Batcher, BatchLimits
 from drumline.serving.metrics import Metrics
-from drumline.serving.request_error import RequestError
+from drumline.serving.request_error import RequestError, invalid_argument
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -58,6 +58,9 @@ class Servable:
             outputs = self._functions[signature](**{name: tf.constant(value) for name, value in inputs.items()})
         except tf.errors.OpError as error:
             raise RequestError(_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message) from error
+        except UnicodeDecodeError as error:
+            # TensorFlow's message quotes an input that is not text, and its Python binding cannot raise it.
+            raise invalid_argument(error.object.decode(errors="replace")) from error
         return {name: value.numpy() for name, value in outputs.items()}
 
     def _warm_up(self, file: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drumline.play.pushed_models import PushedModel
-from drumline.serving.errors import ServingError
+from drumline.serving.errors import RefusedError, ServingError
 from drumline.serving.rest_client import RestClient
 
 from tests.serving.running import LSTM, rest
@@ -29,6 +29,12 @@ def test_bytes_reach_the_model_with_the_zeros_at_their_end(server, pushed):
     assert there.keys() == here.keys()
     for name, value in here.items():
         np.testing.assert_array_equal(there[name], value)
+
+
+@pytest.mark.parametrize("example", [b"\x0a\x05abc", b"\x0a\x05a\xe2\x28"], ids=["text", "not text"])
+def test_a_damaged_example_is_refused(server, example):
+    with RestClient(rest(server, "")) as client, pytest.raises(RefusedError, match="Could not parse example input"):
+        client.model(LSTM).call("evaluate", examples=[example])
 
 
 @contextlib.contextmanager
