@@ -6,6 +6,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from drumline import __version__
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "tfx", "tensorflow-model-analysis", "apache-beam")
 
@@ -41,9 +43,14 @@ def software() -> str:
 
 
 def code_version() -> str:
-    """What git calls the code of this folder, -dirty where files were changed since; or DRUMLINE_CODE, in an image."""
+    """What git calls the code of this folder, -dirty where files were changed since; or DRUMLINE_CODE, in an image;
+    or, installed, the version.
+    """
     if name := os.environ.get("DRUMLINE_CODE"):
         return name
+    if not (ROOT / "pyproject.toml").is_file():
+        # Installed: a repository around the environment is not this code's.
+        return __version__
     command = ["git", "-C", str(ROOT), "describe", "--always", "--tags", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

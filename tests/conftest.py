@@ -66,3 +66,9 @@ def planetblupi() -> Path:
     from drumline.corpora.debian import fetch_debian
 
     return fetch_debian("planetblupi", kept_corpora())
+
+
+def pytest_configure():
+    """Lets the programs that tests start find the package, too, where `./run` has not set PYTHONPATH."""
+    root, others = str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{root}{os.pathsep}{others}" if others else root
