@@ -83,6 +83,8 @@ class ModelRequests:
         request = predict_pb2.PredictRequest(model_spec=self._spec(signature))
         for name, value in inputs.items():
             array = np.asarray(value)
+            if array.dtype.kind == "S":  # numpy's own bytes lose the zeros at their end
+                array = np.asarray(value, object)
             array = array.astype(_TYPES.get(name, array.dtype), casting="same_kind", copy=False)
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         return PredictionServiceStub(self.channel).Predict(request, timeout=self.deadline)

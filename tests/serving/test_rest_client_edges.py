@@ -1,4 +1,4 @@
-"""The REST client's inputs as bytes, and answers of servers that are not TensorFlow Serving."""
+"""Bytes as inputs of both clients, and, for the REST client, answers of servers that are not TensorFlow Serving."""
 
 import contextlib
 import threading
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 import tensorflow as tf
-from drumline.play.pushed_models import PushedModel
+from drumline.serving.client import Client
 from drumline.serving.errors import RefusedError, ServingError
 from drumline.serving.rest_client import RestClient
 
@@ -19,13 +19,14 @@ def make_example(name: str, **values) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature={name: tf.train.Feature(**values)})).SerializeToString()
 
 
-def test_bytes_reach_the_model_with_the_zeros_at_their_end(server, pushed):
+@pytest.mark.parametrize("connect", [RestClient, Client], ids=["REST", "gRPC"])
+def test_bytes_reach_the_model_with_the_zeros_at_their_end(server, pushed, connect):
     window = make_example("velocities", int64_list=tf.train.Int64List(value=[90, 0, 0] * 96))
     example = window + make_example("other", bytes_list=tf.train.BytesList(value=[bytes(3)]))
     assert example.endswith(bytes(3))
-    with RestClient(rest(server, "")) as client:
+    with connect(rest(server, "") if connect is RestClient else f"127.0.0.1:{server.port}") as client:
         there = client.model(LSTM).call("evaluate", examples=[example])
-    here = PushedModel(pushed / LSTM).call("evaluate", examples=[example])
+    here = tf.saved_model.load(pushed / LSTM / "1").signatures["evaluate"](examples=tf.constant([example]))
     assert there.keys() == here.keys()
     for name, value in here.items():
         np.testing.assert_array_equal(there[name], value)
