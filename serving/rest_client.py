@@ -28,7 +28,7 @@ from drumline.errors import InputError
 TIMEOUT = 60.0  # seconds
 _CONNECT_TIMEOUT = 5.0  # seconds; five attempts may take five times as long
 
-_CODES = {
+_CODES: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",
     HTTPStatus.NOT_FOUND: "NOT_FOUND",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "RESOURCE_EXHAUSTED",
