@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from drumline.errors import InputError
 
-FOLDER = Path(__file__).with_name("profiles")
+FOLDER = Path(__file__).with_name("profile_files")
 COMMON = {"training": Training, "gate": Gate, "search": Search}  # tables that hold for all models
 _RESERVED = ("bars", "lengths", *COMMON)
 _TABLES = ("sizes", *COMMON)

@@ -84,7 +84,7 @@ def test_the_wheel_holds_every_file_of_the_package_below_one_name(checkout, whee
         expected |= {f"{name}/{file.relative_to(folder)}" for file in files if str(file) not in NOT_INSTALLED}
     found = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert found == expected
-    assert {"drumline/schema/window.pbtxt", "drumline/pipeline/profiles/demo.toml"} < found
+    assert {"drumline/schema/window.pbtxt", "drumline/pipeline/profile_files/demo.toml"} < found
 
 
 @pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
