@@ -19,7 +19,7 @@ PUSHED_VERSION = "pushed_version"
 
 class PushedFingerprintSpec(ComponentSpec):
     PARAMETERS = {PUSHED: ExecutionParameter(type=str)}
-    INPUTS = {}
+    INPUTS: dict[str, ChannelParameter] = {}
     OUTPUTS = {FINGERPRINT: ChannelParameter(type=tfx.types.standard_artifacts.String)}
 
 
@@ -55,7 +55,7 @@ class LastBlessedModelSpec(ComponentSpec):
         PUSHED: ExecutionParameter(type=str),
         FINGERPRINT: ExecutionParameter(type=str),
     }
-    INPUTS = {}
+    INPUTS: dict[str, ChannelParameter] = {}
     OUTPUTS = {MODEL: ChannelParameter(type=tfx.types.standard_artifacts.Model)}
 
 

@@ -3,7 +3,7 @@
 import gzip
 import io
 import zlib
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from drumline.drums.midi import Reason, RejectedError
 
@@ -30,7 +30,7 @@ def too_large(size: int | None = None) -> RejectedError:
     return unreadable(f"it has {found} than the {MOST_BYTES:,} bytes that a MIDI file may have")
 
 
-def read_bounded(file: BinaryIO) -> bytes:
+def read_bounded(file: IO[bytes] | gzip.GzipFile) -> bytes:
     """All that is left of a file. Raises RejectedError where that is more than MOST_BYTES."""
     chunks, room = [], MOST_BYTES + 1
     while room and (chunk := file.read(min(room, _CHUNK))):
@@ -68,9 +68,9 @@ class UnpackedStream:
 
     def __init__(self, file: BinaryIO):
         self._counter = _Counter(file)
-        self._stream = io.BufferedReader(self._counter, _CHUNK)
-        if self._stream.peek(2)[:2] == GZIP_MAGIC:
-            self._stream = gzip.GzipFile(fileobj=self._stream)
+        stream = io.BufferedReader(self._counter, _CHUNK)
+        is_packed = stream.peek(2)[:2] == GZIP_MAGIC
+        self._stream: Any = gzip.GzipFile(fileobj=stream) if is_packed else stream
         self._unpacked = self._entries = 0
 
     def read(self, size: int) -> bytes:

@@ -86,6 +86,9 @@ class Inspection:
 
     def describe_segments(self) -> list[str]:
         """The bars of the file that each segment covers, such as `bars 5-12`."""
+        assert self.song is not None
+        assert self.notes is not None
+        assert self.song.starts is not None
         firsts = [_bar_number(self.notes, tick) for tick in self.song.starts.tolist()]
         return [
             f"bar {first}" if bars == 1 else f"bars {first}-{first + bars - 1}"
@@ -94,6 +97,7 @@ class Inspection:
 
     def describe_dropped(self) -> list[str]:
         """What is in the file's drums but not in its grid, and why; a sentence each."""
+        assert self.notes is not None
         notes, (section, step) = self.notes, sections_and_steps(self.notes)
         outside = notes.drums == NOT_IN_KIT
         sentences = []

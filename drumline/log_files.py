@@ -28,7 +28,7 @@ def redirect(log: TextIO, *descriptors: int) -> Iterator[list[TextIO]]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(descriptor) for descriptor in descriptors]
-    before = [os.fdopen(os.dup(copy), "w", buffering=1) for copy in saved]
+    before: list[TextIO] = [os.fdopen(os.dup(copy), "w", buffering=1) for copy in saved]
     try:
         for descriptor in descriptors:
             os.dup2(log.fileno(), descriptor)

@@ -13,7 +13,7 @@ _FEWEST_BARS = (1, 2, 3, 5, 9)
 def hits_per_bar(velocities: np.ndarray) -> str:
     """The group of a window's mean number of hits in a bar, rounded down. velocities: [steps, 9] or as one row."""
     bars = velocities.size // (STEPS_PER_BAR * len(DRUMS))
-    return _range(np.count_nonzero(velocities) // bars, _FEWEST_HITS)
+    return _range(int(np.count_nonzero(velocities)) // bars, _FEWEST_HITS)
 
 
 def distinct_bars(velocities: np.ndarray) -> str:

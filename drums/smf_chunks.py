@@ -56,7 +56,7 @@ def find_tracks(midi: bytes, at: int) -> list[Track]:
 
     A chunk whose length leads neither to another chunk nor to the end of the file goes on to the next MTrk.
     """
-    tracks = []
+    tracks: list[Track] = []
     while len(tracks) < _MOST_TRACKS and at + _CHUNK_HEADER <= len(midi):
         kind, size = struct.unpack_from(">4sI", midi, at)
         begin, end = at + _CHUNK_HEADER, at + _CHUNK_HEADER + size

@@ -11,7 +11,7 @@ _META, _SYSEX, _ESCAPE = 0xFF, 0xF0, 0xF7
 _LONGEST_DELTA = (1 << 28) - 1  # ticks, in four bytes
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # bytes; these do not belong in files but occur
 
-Message = mido.Message | mido.MetaMessage
+type Message = mido.Message | mido.MetaMessage
 
 
 class Chunk(NamedTuple):

@@ -86,7 +86,7 @@ def attach(spec: dict[str, Any], models: dict[str, str], bars: int) -> None:
     for node, task in root["dag"]["tasks"].items():
         definitions = spec["components"][node].setdefault("inputDefinitions", {}).setdefault("parameters", {})
         # A node takes the parameters of its kind: `Trainer-lstm` those of `Trainer`.
-        given = {
+        given: dict[str, tuple[dict[str, Any], str]] = {
             name: ({"componentInputParameter": name}, parameter.type)
             for name, parameter in PARAMETERS.items()
             if node.partition("-")[0] in parameter.nodes

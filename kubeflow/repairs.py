@@ -116,7 +116,8 @@ def example_gen_without_driver(step: Step) -> None:
     if step.executor_class != name_utils.get_full_name(MidiExampleGen.EXECUTOR_SPEC.executor_class):
         return
     properties = MidiExampleGen.DRIVER_CLASS(None).resolve_exec_properties(step.properties, None, None)
-    outputs, names = step.executor_input.outputs.artifacts, {}
+    outputs = step.executor_input.outputs.artifacts
+    names: dict[int, str] = {}
     (examples,) = kubeflow_v2_entrypoint_utils.parse_raw_artifact_dict(outputs, names)[keys.EXAMPLES_KEY]
     update_output_artifact(properties, examples.mlmd_artifact)
     described = kubeflow_v2_entrypoint_utils.to_runtime_artifact(examples, names)

@@ -179,10 +179,11 @@ def run(arguments: list[str]) -> None:
         parser.add_argument(f"--{field.name}", type=field.type, required=True)
     options, of_step = parser.parse_known_args(arguments)
     workers, shared, jobs = Workers(**vars(options)), Shared(of_step), TrainJobs.of_this_pod()
-    owner = os.environ.get("KFP_POD_NAME"), os.environ.get("KFP_POD_UID")
+    name, uid = os.environ.get("KFP_POD_NAME"), os.environ.get("KFP_POD_UID")
+    owner = (name, uid) if name and uid else None
     try:
         shared.bring(workers.nodes)
-        jobs.run(manifest(shared.name, workers, shared.arguments(), owner if all(owner) else None))
+        jobs.run(manifest(shared.name, workers, shared.arguments(), owner))
         shared.fetch()
     finally:
         shared.remove()

@@ -31,11 +31,11 @@ class AutoencoderModel(DrumModel):
         self.density = Density.standard(latent)
         self.other_z = tf.zeros([1, latent])
 
-    def posterior(self, combinations: tf.Tensor, training: bool = False) -> tfd.Distribution:
+    def posterior(self, combinations: tf.Tensor, training: bool = False) -> tfp.distributions.Distribution:
         """Returns q(z|x), a batch of B distributions over Z dimensions. combinations: int64 [B, steps]."""
         raise NotImplementedError
 
-    def prior(self) -> tfd.Distribution:
+    def prior(self) -> tfp.distributions.Distribution:
         """Returns p(z), the standard normal over Z dimensions."""
         return tfd.MultivariateNormalDiag(tf.zeros(self.latent), tf.ones(self.latent))
 

@@ -25,7 +25,7 @@ from drumline.models.recurrent import InitialStates, Lstm, LstmStack, States
 from drumline.models.schedules import linear_ramp
 from drumline.models.sizes import BarVaeSizes
 
-Seed = tf.Tensor | tuple[int, int]
+type Seed = tf.Tensor | tuple[int, int]
 Drop = Callable[[tf.Tensor], tf.Tensor]
 
 

@@ -35,10 +35,10 @@ class RefuseNan(keras.callbacks.Callback):
         super().__init__()
         self.name = name
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict) -> None:
         self._refuse("loss", float(logs["loss"]))
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
         self._refuse("held-out loss", logs["val_loss"])
 
     def _refuse(self, which: str, loss: float) -> None:
@@ -64,7 +64,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         before = progress.epochs[-1]["minutes"] if progress.epochs else 0.0
         self.started = time.monotonic() - 60 * before
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
         beats = self.predict(self.windows)
         measured = logs | {"val_sampled_accuracy": float(tf.reduce_mean(share_right(beats, self.truth)))}
         step = self.model.steps_done

@@ -93,7 +93,7 @@ def lstm_steps(
 
     state = 0, h, tf.cast(c, tf.float32), before, outputs, cells, gates
     _, h, c, before, outputs, cells, gates = tf.while_loop(lambda t, *_: t < steps, forward, state)
-    return (outputs.stack(), h, tf.cast(c, dtype)), gradient
+    return (outputs.stack(), h, tf.cast(c, dtype)), gradient  # type: ignore[return-value]  # tf.custom_gradient
 
 
 # By XLA, which makes one pass of what are a dozen otherwise: 6 % of a training step of cat-drums_2bar_small.

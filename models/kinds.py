@@ -92,13 +92,14 @@ class Conv(ModelKind):
         """As ModelKind.resize; the history grows to the next length that kernel and pool divide."""
         kernel, pool = int(values.get("kernel", sizes.kernel)), int(values.get("pool", sizes.pool))
         pooled = max(-(-(sizes.history - kernel + 1) // pool), 1)
-        return replace(sizes, **{**values, "history": pooled * pool + kernel - 1})
+        changed: dict[str, Any] = {**values, "history": pooled * pool + kernel - 1}
+        return replace(sizes, **changed)
 
 
 class Autoencoder(ModelKind):
     """What the variational autoencoders share: a latent code z, which must carry something of the window."""
 
-    Sizes = VaeSizes
+    Sizes: ClassVar[type] = VaeSizes
 
     def metrics(self) -> list[tfma.metrics.Metric]:
         from drumline.models.tfma_metrics import ActiveUnits, WindowMean

@@ -45,7 +45,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     train, held_out = (
         read_windows(fn_args, files, transform_output) for files in (fn_args.train_files, fn_args.eval_files)
     )
-    options = {"seed": settings.seed, "mixed_bfloat16": settings.mixed_bfloat16}
+    options: dict[str, Any] = {"seed": settings.seed, "mixed_bfloat16": settings.mixed_bfloat16}
     with strategy.scope():
         model = build_model(kind, config["bars"], sizes, **options)
     checkpoints = checkpoints_of(fn_args)

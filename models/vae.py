@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 from drumline.drums.kit import COMBINATIONS, DRUMS
 from drumline.models.autoencoder import AutoencoderModel, tfd
 from drumline.models.decoding import draw_combination, run_steps
@@ -14,7 +15,7 @@ from drumline.models.recurrent import BidirectionalStack, InitialStates, LstmSta
 from drumline.models.schedules import inverse_sigmoid_ramp, linear_ramp
 from drumline.models.sizes import VaeSizes
 
-Seed = tf.Tensor | tuple[int, int]
+type Seed = tf.Tensor | tuple[int, int]
 _READING = 16  # values that a step reads of z by itself
 
 
@@ -183,7 +184,7 @@ class Vae(AutoencoderModel):
         kept = tf.random.stateless_uniform(shape, for_blank) >= self.sizes.input_dropout
         return hits * tf.cast(kept, hits.dtype)[..., None]
 
-    def posterior(self, combinations: tf.Tensor, training: bool = False) -> tfd.Distribution:
+    def posterior(self, combinations: tf.Tensor, training: bool = False) -> tfp.distributions.Distribution:
         """q(z|x), a batch of B diagonal normals of Z dimensions. combinations: int64 [B, steps]."""
         mu, sigma = self.encoder(hits_of_combinations(combinations, self.compute_dtype), training=training)
         return tfd.MultivariateNormalDiag(mu, sigma)

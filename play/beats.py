@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mido
 import numpy as np
@@ -256,7 +256,7 @@ class BeatMaker:
 
     def _find_served(self, stack: contextlib.ExitStack) -> tuple[str, Player]:
         """At one version: several calls make a beat."""
-        connect = RestClient if "://" in self.server else Client
+        connect: Any = RestClient if "://" in self.server else Client
         client = stack.enter_context(connect(self.server, tls=self.tls))
         for name in self.models:
             try:

@@ -145,7 +145,7 @@ def _find(path: Path) -> tuple[str, bytes | RejectedError]:
     archive = next((folder for folder in [path, *path.parents] if is_archive(str(folder)) and folder.is_file()), None)
     if archive is None:
         return next(midi_in(str(path)))
-    names = []
+    names: list[str] = []
     for name, midi in midi_in(str(archive)):
         if name == str(path) or (path == archive and isinstance(midi, RejectedError) and not names):
             return name, midi

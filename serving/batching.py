@@ -122,7 +122,8 @@ class Batcher:
         return sum(task.rows for task in self._alike()) >= self._limits.rows or len(self._waiting) >= self._limits.queue
 
     def _alike(self) -> list[_Task]:
-        kind, rows, batch = self._waiting[0].kind, 0, []
+        kind, rows = self._waiting[0].kind, 0
+        batch: list[_Task] = []
         for task in self._waiting:
             if task.kind == kind and (not batch or rows + task.rows <= self._limits.rows):
                 rows += task.rows

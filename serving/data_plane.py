@@ -38,11 +38,11 @@ def predict(
     version = served.acquire(spec)
     try:
         name = spec.signature_name or "serving_default"
-        signature = checks.signature_of(version.loaded.signatures, name)
+        signature = checks.signature_of(version.servable.signatures, name)
         wanted = checks.check_outputs(signature, outputs)
         tensors = inputs(signature)
         checks.check_shapes(signature, tensors)
-        future = version.loaded.submit(name, tensors, deadline)
+        future = version.servable.submit(name, tensors, deadline)
     except BaseException:
         served.versions(spec).release(version)
         raise

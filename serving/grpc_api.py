@@ -118,7 +118,7 @@ def metadata(
             raise invalid_argument(f"Metadata field {field} is not supported")
     version = served.acquire(request.model_spec)
     try:
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=version.loaded.definitions)
+        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=version.servable.definitions)
     finally:
         served.versions(request.model_spec).release(version)
     response = get_model_metadata_pb2.GetModelMetadataResponse()
@@ -147,7 +147,7 @@ def refuse_examples(served: ModelManager, request, kind: str):
     version = served.acquire(request.model_spec)
     try:
         name = request.model_spec.signature_name or "serving_default"
-        signature = version.loaded.signatures.get(name)
+        signature = version.servable.signatures.get(name)
     finally:
         served.versions(request.model_spec).release(version)
     if signature is None:

@@ -14,7 +14,7 @@ class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         fields = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
-        return json.dumps(fields | record.fields, default=str)
+        return json.dumps(fields | getattr(record, "fields", {}), default=str)
 
 
 def event(name: str, **fields) -> None:

@@ -1,5 +1,6 @@
 """The models that a server serves, kept in step with their folders."""
 
+import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -137,7 +138,7 @@ class ModelManager:
         for name, model in configs.items():
             versions = self._models.get(name)
             if versions is None:
-                versions = Versions(name, lambda folder, name=name: self._load(name, folder))
+                versions = Versions(name, functools.partial(self._load, name))
                 self._models = self._models | {name: versions}
             versions.refresh(self._path(model), model.model_version_policy)
         for name in self._models.keys() - configs.keys():

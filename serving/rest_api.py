@@ -98,7 +98,7 @@ def application(served: ModelManager, metrics: Metrics, largest: int) -> Starlet
             Route(f"{model}/metadata", metadata),
             Route(model, status),
         ]
-    handlers = {RequestError: _refused, HTTPException: _malformed, Exception: _failed}
+    handlers: dict[Any, Any] = {RequestError: _refused, HTTPException: _malformed, Exception: _failed}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 

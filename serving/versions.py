@@ -12,7 +12,7 @@ from drumline.serving.servable import Servable
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.config.file_system_storage_path_source_pb2 import FileSystemStoragePathSourceConfig
 
-Policy = FileSystemStoragePathSourceConfig.ServableVersionPolicy
+type Policy = FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
 LARGEST_VERSION = (1 << 63) - 1
 
@@ -27,6 +27,12 @@ class Version:
     failure: RequestError | None = None
     files: frozenset = frozenset()
     requests: int = 0
+
+    @property
+    def servable(self) -> Servable:
+        """The loaded model of a version that was acquired."""
+        assert self.loaded is not None, f"version {self.number} is not loaded"
+        return self.loaded
 
 
 class Versions:
@@ -130,7 +136,8 @@ class Versions:
             loaded, version.loaded, version.state = version.loaded, None, ModelVersionStatus.UNLOADING
             logs.event("unloading", model=self.name, version=number, requests=version.requests)
             self._changed.wait_for(lambda: not version.requests)
-        loaded.close()
+        if loaded is not None:
+            loaded.close()
         version.state = ModelVersionStatus.END
         logs.event("unloaded", model=self.name, version=number)
 

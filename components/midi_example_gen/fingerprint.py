@@ -16,7 +16,7 @@ class CorpusFingerprintSpec(ComponentSpec):
         keys.INPUT_BASE_KEY: ExecutionParameter(type=str),
         keys.INPUT_CONFIG_KEY: ExecutionParameter(type=example_gen_pb2.Input),
     }
-    INPUTS = {}
+    INPUTS: dict[str, ChannelParameter] = {}
     OUTPUTS = {FINGERPRINT: ChannelParameter(type=tfx.types.standard_artifacts.String)}
 
 

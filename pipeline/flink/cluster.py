@@ -61,8 +61,8 @@ def local_cluster(jars: Path, logs: Path, task_managers: int = 2) -> Iterator[Fl
     # The folder is removed after the programs have ended.
     with tempfile.TemporaryDirectory(prefix="drumline-flink-") as folder, programs(logs) as started:
         settings = {"rest.port": rest, "jobmanager.rpc.port": rpc, "io.tmp.dirs": folder}
-        arguments = ["--configDir", CONF, *(f"-D{name}={value}" for name, value in settings.items())]
-        java = ["-Xmx512m", f"-Djava.io.tmpdir={folder}", "-cp", f"{jars}/*"]
+        arguments: list[str | Path] = ["--configDir", CONF, *(f"-D{name}={value}" for name, value in settings.items())]
+        java: list[str | Path] = ["-Xmx512m", f"-Djava.io.tmpdir={folder}", "-cp", f"{jars}/*"]
         started.start_java("job-manager", *java, _JOB_MANAGER, *arguments)
         for number in range(task_managers):
             identity = f"-Dtaskmanager.resource-id=task-manager-{number}"

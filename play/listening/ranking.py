@@ -61,8 +61,8 @@ def ranking(tallies: Sequence[Tally]) -> list[Standing]:
     standings = []
     for name, strength, reach in zip(names, *_strengths(names, tallies), strict=True):
         answers, wins = _record(name, tallies)
-        rates = (wins / answers, *wilson(wins, answers)) if answers else (None, None, None)
-        standings.append(Standing(name, answers, wins, *rates, strength, strength - reach, strength + reach))
+        rate, low, high = (wins / answers, *wilson(wins, answers)) if answers else (None, None, None)
+        standings.append(Standing(name, answers, wins, rate, low, high, strength, strength - reach, strength + reach))
     return sorted(standings, key=lambda standing: -standing.strength)
 
 

@@ -5,13 +5,14 @@ import socket
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import uvicorn
 from drumline.drums.kit import STEPS_PER_BAR
 from drumline.play.listening.answers import Answers
 from drumline.play.listening.clips import sound_of
-from drumline.play.listening.ranking import Standing, Tally, ranking
+from drumline.play.listening.ranking import ranking
 from drumline.results.report_page import COLOURS
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -82,10 +83,10 @@ def application(answers: Answers, clips: dict[str, list[int]], bars: int, sounds
         Mount("/static", StaticFiles(directory=_HERE / "static")),
     ]
     only_these = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    return Starlette(routes=routes, middleware=[only_these], exception_handlers={InputError: _refuse})
+    return Starlette(routes=routes, middleware=[only_these], exception_handlers={InputError: cast(Any, _refuse)})
 
 
-def results_of(answers: Answers, bars: int) -> dict[str, int | list[Standing] | list[Tally]]:
+def results_of(answers: Answers, bars: int) -> dict[str, Any]:
     """What the answers about beats of that length say: `bars`, `answers`, `standings` (the best first), `tallies`."""
     tallies = answers.tallies(bars * STEPS_PER_BAR)
     so_far = sum(tally.answers for tally in tallies)

@@ -1,6 +1,7 @@
 """The ranking, for a terminal."""
 
 from pathlib import Path
+from typing import Any
 
 from drumline.play.listening.answers import Answers
 from drumline.play.listening.server import results_of
@@ -14,7 +15,7 @@ def table_of(path: Path, bars: int) -> Table:
 
     Raises InputError where there is no such file, or no answer in it.
     """
-    found = results_of(Answers(path), bars) if path.exists() else {"answers": 0}
+    found: dict[str, Any] = results_of(Answers(path), bars) if path.exists() else {"answers": 0}
     if not found["answers"]:
         raise InputError(f"{path}: no answer about beats of {bars} bars yet; `./run drumline listen` asks for some")
     table = Table(
