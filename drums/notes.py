@@ -90,7 +90,7 @@ def drum_messages(
         steps = np.flatnonzero(velocities[:, drum])
         ticks = np.floor(onsets[steps] + delays[steps, drum] * step + 0.5).astype(np.int64)
         ticks = np.clip(ticks, begin, max(end - 1, begin)).tolist()
-        for hit, tick, following in zip(steps, ticks, [*ticks[1:], end], strict=True):
+        for hit, tick, following in zip(steps, ticks, [*ticks, end][1:], strict=True):
             note = {"channel": DRUM_CHANNEL, "note": pitch}
             off = max(min(tick + round(step), following), tick + 1)
             yield tick, mido.Message("note_on", velocity=int(velocities[hit, drum]), **note)

@@ -197,6 +197,8 @@ class BeatMaker:
                     break
                 again = seeds[silent] + np.array([0, draw << 16])  # far from the seeds of other beats
                 hits[silent] = beats(player, length, self.temperature, again, heard)
+            if not (hits.any() or written):
+                continue  # the error says it
             for number, beat in enumerate(hits, first):
                 if beat.any():
                     written = True
