@@ -341,7 +341,7 @@ def test_the_bars_to_go_from_and_to_can_be_chosen(play, serving, song, other):
     for beat, path, bar in ((first, song, 2), (last, other, 1)):
         window = read_song(path.read_bytes()).velocities[bar : bar + 2].reshape(1, 32, 9).astype(np.int64)
         np.testing.assert_array_equal(beat.hits, model.call("serving_default", velocities=window)["hits"][0])
-    with pytest.raises(InputError, match="song.mid: there are no 2 bars of 4/4 from bar 5 on; it has 5 bars"):
+    with pytest.raises(InputError, match=r"song\.mid: there are no 2 bars of 4/4 from bar 5 on; it has 5 bars"):
         play("interpolate", song, other, 2, bar_a=5, models=("hierarchical_vae",))
 
 
