@@ -383,7 +383,9 @@ def test_generating_into_a_place_that_cannot_be_written_is_one_sentence(call, pu
         assert f"{out}: cannot write there" in sentence
 
 
-@pytest.mark.parametrize("arguments", [["--count", "0"], ["--temperature", "-1"], ["--qpm", "0"], ["--bars", "two"]])
+@pytest.mark.parametrize(
+    "arguments", [["--count", "0"], ["--temperature", "-1"], ["--bpm", "0"], ["--qpm", "0"], ["--bars", "two"]]
+)
 def test_a_number_outside_its_range_is_refused_by_name(call, tmp_path, arguments):
     result = call("generate", "--out", tmp_path / "beats", *arguments)
     assert result.exit_code == 2

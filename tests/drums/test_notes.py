@@ -74,6 +74,7 @@ def notes_of(file: mido.MidiFile, kind: str = "note_on") -> list[tuple[int, mido
     return [(tick, event) for track in file.tracks for tick, event in events_of(track) if event.type == kind]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 511))
 def test_hits_sound_at_velocity_100(combination):
     notes = notes_of(read(encode_midi(hits_of([combination, 0]))))
@@ -81,6 +82,7 @@ def test_hits_sound_at_velocity_100(combination):
     assert len(notes) == combination.bit_count()
 
 
+@settings(deadline=None, max_examples=25)
 @given(arrays.arrays(np.uint8, (64, 9), elements=st.integers(0, 127)), st.integers(0, 1), st.floats(20, 400))
 def test_every_track_ends_on_the_bar_line(grid, midi_type, bpm):
     file = read(encode_midi(grid, bpm, midi_type=midi_type))
@@ -107,7 +109,7 @@ def test_a_file_of_type_0_has_all_in_one_track(grid):
     assert {"set_tempo", "time_signature", "note_on"} <= {event.type for event in track}
 
 
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(arrays.arrays(np.float64, (32, 9), elements=st.floats(-0.45, 0.45)))
 def test_notes_that_are_early_or_late_stay_within_the_bars_and_do_not_overlap(delays):
     file = read(encode_midi(np.full((32, 9), 100), delays=delays))

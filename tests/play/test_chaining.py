@@ -96,6 +96,14 @@ def test_a_forecaster_goes_on_from_all_of_the_window_before(pushed):
     np.testing.assert_array_equal(after["hits"], two)
 
 
+def test_a_forecaster_goes_on_from_what_it_was_given(pushed):
+    forecaster = pushed("lstm")
+    heard = np.eye(9, dtype=np.int64)[np.arange(16) % 9] * 100
+    ones = np.ones(3, np.float32)
+    plain = forecaster.call("continue", velocities=np.repeat(heard[None], 3, axis=0), temperature=ones, seed=SEEDS)
+    np.testing.assert_array_equal(beats(forecaster, 2 * BARS, 1.0, SEEDS, heard)[:, :STEPS], plain["hits"])
+
+
 # Autoencoders: the way through z
 
 
