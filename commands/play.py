@@ -131,7 +131,7 @@ def playing(*models: str, draws: bool = True, new: bool = True):
 @click.option("--length", type=click.IntRange(1, 4096), help="Bars of each beat, any number.", show_default="--bars")
 @click.option("--bpm", type=_BPM, default=120.0, help="Tempo, in quarter notes a minute.")
 @click.option("--qpm", type=_BPM, hidden=True)
-@playing("hierarchical_vae")
+@playing("bar_vae", "hierarchical_vae")
 def generate(maker, count, length, bpm, qpm):
     """Write new beats as MIDI files.
 
