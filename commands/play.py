@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from drumline.commands.group import Number, Seed, drumline, quiet, show
-from drumline.play.temperature import DEFAULT_TEMPERATURE
+from drumline.play.temperature import CONTINUE_TEMPERATURE, DEFAULT_TEMPERATURE
 
 from drumline.errors import InputError
 
@@ -15,12 +15,12 @@ _BPM = Number(20, 400)
 _PATH = click.Path(path_type=Path)
 
 
-def playing(*models: str, draws: bool = True, new: bool = True):
+def playing(*models: str, temperature: float = DEFAULT_TEMPERATURE, new: bool = True):
     """The options that all commands have which play beats, as one: a `drumline.play.beats.BeatMaker`.
 
     Args:
       models: Those of which the first that is there plays, unless one is named.
-      draws: Whether the beats are drawn at random, or else decided by the songs unless a temperature is asked for.
+      temperature: The default; 0 where the songs decide, so that nothing is drawn at random.
       new: Whether the files are new as a whole, so that their type can be chosen.
     """
     options = [
@@ -43,7 +43,7 @@ def playing(*models: str, draws: bool = True, new: bool = True):
         click.option(
             "--temperature",
             type=Number(0, 1e6),
-            default=DEFAULT_TEMPERATURE if draws else 0.0,
+            default=temperature,
             help="How daring the drums are: at 0 always the likeliest hits, near 0 bars that repeat each other, at 1 "
             "as varied as the model has learned, above 1 wilder.",
         ),
@@ -55,9 +55,9 @@ def playing(*models: str, draws: bool = True, new: bool = True):
         ),
         click.option(
             "--velocity",
-            type=click.IntRange(1, 127),
+            type=click.IntRange(2, 127),
             help="MIDI velocity of all hits.",
-            show_default="those of drummers, by drum and sixteenth" if new and draws else "as the song has them",
+            show_default="those of drummers, by drum and sixteenth" if new and temperature else "as the song has them",
         ),
         click.option("--swing", type=Number(0, 1), default=0.0, help="Delay of every other sixteenth; 1 for triplets."),
         click.option(
@@ -100,7 +100,7 @@ def playing(*models: str, draws: bool = True, new: bool = True):
                 raise InputError("--tail is for the WAV file that --audio writes; pass both")
             if seed is None:
                 seed = random.randrange(_SEEDS)
-                if draws or temperature or humanize:
+                if temperature or humanize:
                     click.echo(f"Seed: {seed} (`--seed {seed}` plays the same again)")
             maker = BeatMaker(
                 runs / "serving",
@@ -147,7 +147,7 @@ def generate(maker, count, length, bpm, qpm):
 @click.option("--length", type=click.IntRange(1, 4096), help="Bars of new drums, any number.", show_default="--bars")
 @click.option("--from-bar", type=click.IntRange(2), help="First bar of new drums.", show_default="after the last bar")
 @click.option("--bpm", type=_BPM, help="Tempo of the new drums.", show_default="the song's")
-@playing("lstm", "conv", new=False)
+@playing("lstm", "conv", temperature=CONTINUE_TEMPERATURE, new=False)
 def continue_(maker, song, count, length, from_bar, bpm):
     """Add new drums after the end of a song.
 
@@ -167,7 +167,7 @@ def continue_(maker, song, count, length, from_bar, bpm):
 @click.option("--bar-a", type=click.IntRange(1), help="Bar of A to start from.", show_default="the first with drums")
 @click.option("--bar-b", type=click.IntRange(1), help="Bar of B to start from.", show_default="the first with drums")
 @click.option("--bpm", type=_BPM, help="Tempo of all beats.", show_default="from that of A to that of B")
-@playing("hierarchical_vae", draws=False)
+@playing("hierarchical_vae", temperature=0.0)
 def interpolate(maker, a, b, count, bar_a, bar_b, bpm):
     """Write beats on the way from one song to another.
 
@@ -180,7 +180,7 @@ def interpolate(maker, a, b, count, bar_a, bar_b, bpm):
 
 @drumline.command()
 @click.argument("song", type=_PATH)
-@playing("hierarchical_vae", draws=False)
+@playing("hierarchical_vae", temperature=0.0)
 def reconstruct(maker, song):
     """Play the drums of a song through a model.
 

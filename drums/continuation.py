@@ -15,6 +15,7 @@ from drumline.drums.dynamics import measure_dynamics
 from drumline.drums.kit import DRUMS, NOT_IN_KIT, PITCH_OF_DRUM, STEPS_PER_BAR
 from drumline.drums.midi import DrumNotes, Reason, RejectedError, read_drum_notes
 from drumline.drums.notes import DRUM_CHANNEL, drum_messages
+from drumline.drums.smf_chunks import SmfError
 from drumline.drums.tracks import (
     SET_TEMPO,
     Chunk,
@@ -41,12 +42,10 @@ class SongFile:
 
     Attributes:
       chunks: Its chunks; the first is the header.
-      rest: The bytes behind its chunks.
       notes: Its drum notes.
     """
 
     chunks: list[Chunk]
-    rest: bytes
     notes: DrumNotes
 
     @classmethod
@@ -54,12 +53,12 @@ class SongFile:
         """The file of these bytes. Raises RejectedError where it has no drums that can be read."""
         notes = read_drum_notes(midi)
         start = midi.find(b"MThd")
-        if start:  # inside RIFF, whose chunk says how long it is
-            midi = midi[: start + int.from_bytes(midi[start - 4 : start], "little")]
-        chunks, rest = split_chunks(midi[start:])
-        if not any(chunk.kind == _TRACK for chunk in chunks):
-            raise RejectedError(Reason.UNREADABLE, "its tracks do not follow its header; export it again")
-        return cls(chunks, rest, notes)
+        if start and b"MTrk" not in midi[(end := start + int.from_bytes(midi[start - 4 : start], "little")) :]:
+            midi = midi[:end]  # inside RIFF, whose chunk says how long it is
+        try:
+            return cls(split_chunks(midi[start:]), notes)
+        except SmfError as error:
+            raise RejectedError(Reason.UNREADABLE, str(error)) from error
 
     @cached_property
     def bars(self) -> Bars:
@@ -72,7 +71,8 @@ class SongFile:
             np.floor(event.tick / step + 0.5) + (event.status & 0xF0 == _NOTE_ON and event.data[1] > 0)
             for event in self._channel_events(_NOTE_ON, _NOTE_OFF)
         ]
-        return bars_of(self.notes, max(max(ends) * step, int(self.notes.meters[-1, 0])))
+        last_drum = np.floor(self.notes.ticks.max() / step + 0.5) + 1
+        return bars_of(self.notes, max(max([*ends, last_drum]) * step, int(self.notes.meters[-1, 0])))
 
     @cached_property
     def pitches(self) -> tuple[int, ...]:
@@ -130,7 +130,7 @@ class SongFile:
         new = [(0, mido.MetaMessage("track_name", name=name)), *self._loudness(start), *notes]
         chunks.insert(tracks[-1] + 1, encode_track(new, end))
         header = encode_header(1, len(tracks) + 1, self.notes.ticks_per_quarter).data + self.chunks[0].data[6:]
-        return join_chunks([Chunk(self.chunks[0].kind, header), *chunks[1:]]) + self.rest
+        return join_chunks([Chunk(self.chunks[0].kind, header), *chunks[1:]])
 
     def accompany(self, velocities: np.ndarray, delays: np.ndarray, name: str = "drums", midi_type: int = 1) -> bytes:
         """A MIDI file that lies under the song bar by bar: its tempos, meters and length, and drums on its pitches.
@@ -161,9 +161,8 @@ class SongFile:
 
     @cached_property
     def _tracks(self) -> list[int]:
-        """Which of the chunks are tracks: as many as the header says, where there are more."""
-        tracks = [index for index, chunk in enumerate(self.chunks) if chunk.kind == _TRACK]
-        return tracks[: max(int.from_bytes(self.chunks[0].data[2:4]), 1)]
+        """Which of the chunks are tracks."""
+        return [index for index, chunk in enumerate(self.chunks) if chunk.kind == _TRACK]
 
     @cached_property
     def _events(self) -> list[list[Event]]:

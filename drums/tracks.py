@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import mido
+from drumline.drums.smf_chunks import find_tracks, read_header
 
 END_OF_TRACK, SET_TEMPO = 0x2F, 0x51  # types of meta events
 _META, _SYSEX, _ESCAPE = 0xFF, 0xF0, 0xF7
@@ -15,29 +16,36 @@ type Message = mido.Message | mido.MetaMessage
 
 
 class Chunk(NamedTuple):
-    """Four letters that say what it is, and its bytes."""
+    """Four letters that say what it is, and its bytes; without letters, bytes that stay as they are."""
 
     kind: bytes
     data: bytes
 
 
-def split_chunks(midi: bytes) -> tuple[list[Chunk], bytes]:
-    """The chunks of a MIDI file, and the bytes behind them that are none. A last chunk that is cut off is shortened.
+def split_chunks(midi: bytes) -> list[Chunk]:
+    """The header and the tracks of a MIDI file, and between and behind them chunks without letters for all other bytes.
+
+    A track whose length is wrong has all bytes up to the next one, so that its length is right when it is written.
 
     Args:
       midi: The bytes of a file from MThd on.
+
+    Raises:
+      SmfError: It has no header or no track.
     """
-    chunks, at = [], 0
-    while at + 8 <= len(midi) and all(0x20 <= letter < 0x7F for letter in midi[at : at + 4]):
-        kind, size = struct.unpack_from(">4sI", midi, at)
-        chunks.append(Chunk(kind, midi[at + 8 : at + 8 + size]))
-        at += 8 + size
-    return chunks, midi[at:]
+    at, _ = read_header(midi)
+    chunks = [Chunk(b"MThd", midi[8:at])]
+    for track in find_tracks(midi, at):
+        chunks += [Chunk(b"", midi[at : track.begin - 8]), Chunk(b"MTrk", midi[track.begin : track.end])]
+        at = track.end
+    return [*chunks, Chunk(b"", midi[at:])]
 
 
 def join_chunks(chunks: Iterable[Chunk]) -> bytes:
     """The bytes of a MIDI file of these chunks."""
-    return b"".join(struct.pack(">4sI", chunk.kind, len(chunk.data)) + chunk.data for chunk in chunks)
+    return b"".join(
+        (struct.pack(">4sI", chunk.kind, len(chunk.data)) if chunk.kind else b"") + chunk.data for chunk in chunks
+    )
 
 
 def encode_header(midi_type: int, tracks: int, ticks_per_quarter: int) -> Chunk:

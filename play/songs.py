@@ -1,6 +1,7 @@
 """The song that a path names: a MIDI file, the only one of an archive, or one in an archive."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,9 @@ def explain_rejection(name: str) -> Iterator[None]:
     try:
         yield
     except RejectedError as error:
-        raise InputError(f"{printable(name)}: {error}; name another MIDI file") from error
+        # The commands that play read channel 10 alone.
+        said = re.sub(r"pass `--channel \d+`, or ", "", str(error))
+        raise InputError(f"{printable(name)}: {said}") from error
 
 
 def _find(path: Path) -> tuple[str, bytes | RejectedError]:

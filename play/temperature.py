@@ -1,3 +1,8 @@
-"""The temperature at which beats are drawn unless another one is asked for."""
+"""The temperatures at which beats are drawn unless another one is asked for.
 
-DEFAULT_TEMPERATURE = 0.5  # chosen by measure: docs/TRIALS.md, benchmarks/temperature.py
+Chosen by measure, so that the bars of a beat agree about as much as those of songs: docs/TRIALS.md,
+benchmarks/temperature.py.
+"""
+
+DEFAULT_TEMPERATURE = 0.5  # of new beats
+CONTINUE_TEMPERATURE = 0.85  # of drums that continue a song

@@ -35,14 +35,14 @@ def predict(
     inputs: makes the tensors for the signature.  outputs: those that are wanted, by default all.
     deadline: of time.monotonic.  Raises RefusalError, as the future does.
     """
-    version = served.acquire(spec)
+    version, servable = served.acquire(spec)
     try:
         name = spec.signature_name or "serving_default"
-        signature = checks.signature_of(version.servable.signatures, name)
+        signature = checks.signature_of(servable.signatures, name)
         wanted = checks.check_outputs(signature, outputs)
         tensors = inputs(signature)
         checks.check_shapes(signature, tensors)
-        future = version.servable.submit(name, tensors, deadline)
+        future = servable.submit(name, tensors, deadline)
     except BaseException:
         served.versions(spec).release(version)
         raise

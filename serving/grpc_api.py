@@ -116,9 +116,9 @@ def metadata(
     for field in request.metadata_field:
         if field != METADATA:
             raise invalid_argument(f"Metadata field {field} is not supported")
-    version = served.acquire(request.model_spec)
+    version, servable = served.acquire(request.model_spec)
     try:
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=version.servable.definitions)
+        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.definitions)
     finally:
         served.versions(request.model_spec).release(version)
     response = get_model_metadata_pb2.GetModelMetadataResponse()
@@ -144,10 +144,10 @@ def status(
 
 def refuse_examples(served: ModelManager, request, kind: str):
     """Raises RefusalError: no signature of ours takes tf.Examples by Classify or Regress."""
-    version = served.acquire(request.model_spec)
+    version, servable = served.acquire(request.model_spec)
     try:
         name = request.model_spec.signature_name or "serving_default"
-        signature = version.servable.signatures.get(name)
+        signature = servable.signatures.get(name)
     finally:
         served.versions(request.model_spec).release(version)
     if signature is None:

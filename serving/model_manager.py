@@ -87,8 +87,8 @@ class ModelManager:
             return labels[spec.version_label]
         return spec.version.value if choice == "version" else None
 
-    def acquire(self, spec: ModelSpec) -> Version:
-        """The version that is meant, kept until it is released. Raises RefusalError."""
+    def acquire(self, spec: ModelSpec) -> tuple[Version, Servable]:
+        """The version that is meant and its model, kept until it is released. Raises RefusalError."""
         return self.versions(spec).acquire(self.number(spec))
 
     def status(self, spec: ModelSpec) -> list[Version]:

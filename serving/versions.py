@@ -28,12 +28,6 @@ class Version:
     files: frozenset = frozenset()
     requests: int = 0
 
-    @property
-    def servable(self) -> Servable:
-        """The loaded model of a version that was acquired."""
-        assert self.loaded is not None, f"version {self.number} is not loaded"
-        return self.loaded
-
 
 class Versions:
     """One thread calls `refresh`; any may call the others.
@@ -71,8 +65,8 @@ class Versions:
         with self._changed:
             return {number for number, version in self._versions.items() if version.loaded}
 
-    def acquire(self, number: int | None = None) -> Version:
-        """A version, by default the latest, that is kept until it is released.
+    def acquire(self, number: int | None = None) -> tuple[Version, Servable]:
+        """A version, by default the latest, and its loaded model, which stays open until the version is released.
 
         Raises RefusalError (NOT_FOUND) where it is not available.
         """
@@ -83,7 +77,7 @@ class Versions:
                 asked = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
                 raise RequestError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
             version.requests += 1
-            return version
+            return version, version.loaded
 
     def release(self, version: Version) -> None:
         with self._changed:

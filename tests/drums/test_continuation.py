@@ -10,6 +10,7 @@ import pretty_midi
 import pytest
 from drumline.drums.continuation import SongFile
 from drumline.drums.dynamics import GROOVE, apply_dynamics
+from drumline.drums.midi import read_drum_notes
 
 from tests.midi_files import BAR, HAT, KICK, SNARE, STEP, midi_bytes, steps
 
@@ -221,3 +222,21 @@ def test_a_bar_of_another_meter_is_silent_and_as_long_as_it_is():
     assert {event.split("note=")[1][:2] for tick, event in events(midi, 1) if "note_on" in event} >= {"36", "42"}
     ends = [sum(event.time for event in track) for track in mido.MidiFile(file=io.BytesIO(midi)).tracks]
     assert ends == [2 * BAR + 24 * STEP] * 2
+
+
+@pytest.mark.parametrize("name", ["09-", "09b-", "09c-", "09d-", "12-", "12b-", "12b2-", "12c-", "22b-"])
+def test_a_damaged_song_keeps_all_its_drums(hits, name):
+    (path,) = CASES.glob(f"{name}*.mid")
+    song = SongFile.read(path.read_bytes())
+    before, after = song.notes.ticks.tolist(), read_drum_notes(extend(song, hits)).ticks.tolist()
+    assert len(after) == len(before) + hits.sum()
+    assert set(before) <= set(after)
+
+
+def test_drums_that_only_a_reader_of_damaged_files_finds_are_counted():
+    """The length of a chunk before the tracks is wrong."""
+    midi = midi_bytes(BEAT)
+    broken = midi[:14] + b"XFIH" + struct.pack(">I", 3) + b"more than three" + midi[14:]
+    song = SongFile.read(broken)
+    assert len(song.bars) == 4
+    assert b"more than three" in extend(song, np.ones([32, 9], np.int64))

@@ -436,9 +436,9 @@ def test_every_command_plays_through_the_command_line(call, song, other, command
 @pytest.mark.parametrize(
     ("midi", "said"),
     [
-        (None, "there.mid: unreadable: No such file or directory; name another MIDI file"),
-        (b"no music", "there.mid: unreadable: it does not begin with MThd; name another MIDI file"),
-        (midi_bytes(melody=[(0, 60, 80)]), "there.mid: no drums: no note on channel 10; name another MIDI file"),
+        (None, "there.mid: unreadable: No such file or directory"),
+        (b"no music", "there.mid: unreadable: it does not begin with MThd: this is not a MIDI file"),
+        (midi_bytes(melody=[(0, 60, 80)]), "set the track's channel to 10 and export again"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_sentence(call, tmp_path, song, command, midi, said):
