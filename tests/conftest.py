@@ -38,7 +38,20 @@ def pytest_addoption(parser):
     )
 
 
+# Files that take minutes: they come first, so that no process begins one when the others are done.
+SLOW = (
+    "tests/kubeflow/test_run_for_real.py",
+    "tests/end_to_end/test_pipeline.py",
+    "tests/pipeline/test_tfx_command.py",
+    "tests/end_to_end/",
+    "tests/models/test_strategies.py",
+    "tests/kubeflow/",
+    "tests/play/",
+)
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: next((at for at, slow in enumerate(SLOW) if item.nodeid.startswith(slow)), len(SLOW)))
     if not config.getoption("--quick"):
         return
     left_out = [item for item in items if item.nodeid.startswith(NOT_QUICK)]

@@ -295,7 +295,7 @@ def test_the_demo_is_a_command_of_the_command_line(run_with):
     assert run_with("drumline/__main__", "demo", "--help") == ["demo", "--help"]
 
 
-ALL_CORES = ["--numprocesses", "auto", "--dist", "loadfile"]
+ALL_CORES = ["--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--quick"], ["-k", "a b"], ["-m", "slow"]], ids=" ".join)
