@@ -367,7 +367,7 @@ def test_what_is_refused_leaves_no_trace_of_a_run(call, folder, tmp_path):
 
 def test_generating_without_a_pushed_model_is_one_sentence(call, tmp_path):
     sentence = sentence_of(call("generate", "--out", tmp_path / "beats"))
-    assert "no pushed model hierarchical_vae for 2 bars (there: none)" in sentence
+    assert "no pushed model bar_vae for 2 bars (there: none)" in sentence
     assert not (tmp_path / "beats").exists()
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="Flink needs Ja
 
 
 class UpToTransform:
-    """MidiExampleGen, StatisticsGen, ImportSchemaGen, StrictExampleValidator and Transform of a pipeline."""
+    """MidiExampleGen, StatisticsGen, WindowSchema, StrictExampleValidator and Transform of a pipeline."""
 
     def run(self, pipeline):
         BeamDagRunner().run(pipeline, run_options=RunOptions(to_nodes=["Transform"]))

@@ -30,7 +30,7 @@ BEFORE_MODELS = {
     "CorpusFingerprint",
     "MidiExampleGen",
     "StatisticsGen",
-    "ImportSchemaGen",
+    "WindowSchema",
     "StrictExampleValidator",
     "Transform",
 }
@@ -191,7 +191,7 @@ def test_a_gate_that_fails_stops_the_push(backend, second, refused):
 
 
 def test_a_corpus_that_changed_is_read_anew(backend, refused):
-    assert refused.cached == {"ImportSchemaGen", "LastBlessed-conv"}
+    assert refused.cached == {"WindowSchema", "LastBlessed-conv"}
     metadata = artifact(refused, "MidiExampleGen", "examples").metadata
     assert metadata["files"] == 45
     assert lineage(facts_of(backend, refused))["examples"].partition(", fingerprint")[0].endswith("span 2")
@@ -200,7 +200,7 @@ def test_a_corpus_that_changed_is_read_anew(backend, refused):
 def test_a_corpus_without_songs_stops_the_run_with_one_sentence(backend, of_one_model):
     run = backend.run(of_one_model, corpus="/mnt/drumline/nothing")
     assert run.failed == {"MidiExampleGen"}
-    assert set(run.outputs) == {"CorpusFingerprint", "ImportSchemaGen", "PushedFingerprint-conv", "LastBlessed-conv"}
+    assert set(run.outputs) == {"CorpusFingerprint", "WindowSchema", "PushedFingerprint-conv", "LastBlessed-conv"}
     log = run.log("MidiExampleGen")
     assert log.splitlines()[-1].startswith("Error: /mnt/drumline/nothing: no drum window in its 0 MIDI files")
     assert "Traceback" not in log

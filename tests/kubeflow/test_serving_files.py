@@ -6,7 +6,6 @@ import pytest
 import yaml
 from drumline.kubeflow.serving import generate
 from drumline.models.batching_parameters import parameters
-from drumline.models.kinds import KINDS
 from drumline.pipeline.profiles import Profile
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from kubernetes import client
@@ -24,7 +23,8 @@ def test_the_files_are_those_that_are_generated():
 def test_every_model_of_every_length_is_served():
     config = text_format.Parse(FILES["models.config"], model_server_config_pb2.ModelServerConfig())
     served = {one.name: one for one in config.model_config_list.config}
-    assert set(served) == {f"{model}-{bars}bar" for model in KINDS for bars in Profile.read("cpu").lengths}
+    profile = Profile.read("cpu")
+    assert set(served) == {f"{model}-{bars}bar" for bars in profile.lengths for model in profile.models(bars)}
     assert {one["spec"]["predictor"]["model"]["storageUri"] for one in INFERENCE_SERVICES} == {
         f"pvc://drumline/serving/{name}" for name in served
     }
