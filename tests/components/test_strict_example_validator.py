@@ -34,8 +34,9 @@ def example(song_id, window):
     )
 
 
-def test_an_example_made_of_bytes_is_the_one_that_protobuf_makes():
-    windows = np.random.default_rng(0).integers(0, 128, (3, 32, 9)).astype(np.uint8)
+@pytest.mark.parametrize("bars", [1, 2, 3, 4, 8, 16])
+def test_an_example_made_of_bytes_is_the_one_that_protobuf_makes(bars):
+    windows = np.random.default_rng(0).integers(0, 128, (3, 16 * bars, 9)).astype(np.uint8)
     for made, window in zip(serialize_examples("0123456789abcdef", windows), windows, strict=True):
         assert tf.train.Example.FromString(made) == example("0123456789abcdef", window)
 
