@@ -1,6 +1,7 @@
 """The pipeline, for every length of window, profile and runner."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from drumline.components.evaluator import Evaluator
@@ -204,7 +205,7 @@ def _create_branch(
 def make_custom_config(config: Config, model: str, profile: ModelProfile) -> dict[str, Any]:
     """Returns what Trainer and Tuner are told of a model; not the gate, so that another gate trains nothing anew."""
     return {
-        "profile": config.profile,
+        "profile": Path(config.profile).name,
         "model": model,
         "kind": profile.kind_name,
         "bars": config.bars,

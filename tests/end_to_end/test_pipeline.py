@@ -101,7 +101,7 @@ def test_a_second_run_takes_from_the_cache_and_a_forced_one_does_not(songs, tiny
     results = latest_of_seeds(config.metadata)
     assert [(result.model, result.seed) for result in results] == [("hierarchical_vae", 0), ("lstm", 0), ("lstm", 1)]
     text = render_markdown(select_results(results), Setting.here())
-    assert f"--profile tiny --bars 2 --midi {songs.name} --seed 1" in text
+    assert f"--profile tiny.toml --bars 2 --midi {songs.name} --seed 1" in text
     assert str(songs) not in text
     assert "| not measured |" not in text
     reports_tell_what_the_table_tells(config)
